@@ -1,0 +1,21 @@
+"""What runs a graph. An engine takes named arrays and returns named arrays; nothing else may know which one it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class Engine(Protocol):
+    """One loaded graph."""
+
+    @property
+    def provider(self) -> str:
+        """What it runs on, e.g. "CPUExecutionProvider"."""
+
+    def run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
+        """Outputs by name."""

@@ -1,0 +1,123 @@
+"""What an exported model says about itself, and the refusal of anything else.
+
+`manifest.json` lies beside the graphs: names, shapes, dtypes, units, normalisation, action scale, dt, vocabulary, training
+commit, and the SHA-256 of every file. A loader compares it with the files and with the robot, and names both sides
+when they differ, so that a wrong camera or a swapped file is found before the robot moves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+FORMAT = 1
+
+
+class ManifestError(Exception):
+    """The model directory is incomplete, altered, or made for something else; the message says which."""
+
+
+@dataclass(frozen=True)
+class CameraSpec:
+    """The camera a policy was trained with: pixels, horizontal field of view [rad], height [m], pitch down [rad]."""
+
+    width: int
+    height: int
+    hfov_rad: float
+    mount_height_m: float
+    pitch_rad: float
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything a robot must know of a model.
+
+    Attributes:
+        name: of the preset. format: version of this file's layout.
+        camera: what the images must look like.
+        waypoints, dt_s: T and spacing [s] of the trajectory.
+        action_scale: what 1 stands for in the graph's output [m, m, rad].
+        stop_threshold: probability above which the policy says stop.
+        vocabulary: words of the tokenizer in order; instruction_length: tokens of an instruction.
+        history: fields of `HistoryConfig`.
+        graphs: graph name to {"inputs": {name: [dtype, shape]}, "outputs": …}.
+        training: how it was made: commit, command, data, figures.
+        sha256: file name to hash.
+    """
+
+    name: str
+    camera: CameraSpec
+    waypoints: int
+    dt_s: float
+    action_scale: tuple[float, float, float]
+    stop_threshold: float
+    vocabulary: tuple[str, ...]
+    instruction_length: int
+    history: Mapping[str, Any]
+    graphs: Mapping[str, Any]
+    training: Mapping[str, Any] = field(default_factory=dict)
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    format: int = FORMAT
+
+    def write(self, directory: Path) -> None:
+        """Write `manifest.json` with the hashes of every graph in `directory`."""
+        hashes = {f"{graph}.onnx": sha256(directory / f"{graph}.onnx") for graph in self.graphs}
+        data = {**asdict(self), "sha256": hashes}
+        (directory / "manifest.json").write_text(json.dumps(data, indent=1, sort_keys=True) + "\n")
+
+    @classmethod
+    def read(cls, directory: Path) -> Manifest:
+        """Read and verify the manifest in `directory`.
+
+        Raises:
+            ManifestError: missing, malformed, of another format, or a file does not have its hash.
+        """
+        path = directory / "manifest.json"
+        if not path.is_file():
+            raise ManifestError(f"no model in {directory}: manifest.json is missing; train or fetch one, or give its path")
+        try:
+            data = json.loads(path.read_text())
+            found = data["format"]
+            if found != FORMAT:
+                raise ManifestError(f"{path} has format {found}, this program reads format {FORMAT}; export the model again")
+            data["camera"] = CameraSpec(**data["camera"])
+            data["action_scale"] = tuple(data["action_scale"])
+            data["vocabulary"] = tuple(data["vocabulary"])
+            manifest = cls(**data)
+        except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
+            raise ManifestError(f"{path} is not a manifest: {error}") from error
+        for name, expected in manifest.sha256.items():
+            file = directory / name
+            if not file.is_file():
+                raise ManifestError(f"the weights {file} are missing; the manifest beside them names them")
+            actual = sha256(file)
+            if actual != expected:
+                raise ManifestError(f"{file} is not the file of its manifest: sha256 {actual[:12]}…, manifest {expected[:12]}…")
+        return manifest
+
+    def check_camera(self, camera: CameraSpec, tolerance: float = 0.05) -> None:
+        """Refuse a robot whose camera is not the one the model was trained with.
+
+        Raises:
+            ManifestError: names the first property that differs, with both values.
+        """
+        for name, ours in asdict(self.camera).items():
+            theirs = getattr(camera, name)
+            if abs(ours - theirs) > (0 if isinstance(ours, int) else tolerance):
+                raise ManifestError(f"model {self.name!r} expects camera {name} {ours}, the robot has {theirs}")
+
+
+def sha256(path: Path) -> str:
+    """Hex SHA-256 of a file.
+
+    Raises:
+        ManifestError: the file cannot be read.
+    """
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ManifestError(f"cannot read {path}: {error.strerror}") from error

@@ -1,0 +1,30 @@
+"""Rigid motions of the plane: poses are `(..., 3)` arrays of x [m], y [m], yaw [rad] (REP-103)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating[Any]]
+
+
+def wrap(angle: Any) -> Any:
+    """Wrap angles [rad] into [-pi, pi)."""
+    return (np.asarray(angle) + np.pi) % (2.0 * np.pi) - np.pi
+
+
+def compose(frame: Array, pose: Array) -> Array:
+    """Express `pose`, given in `frame`, in the frame that `frame` itself is given in."""
+    c, s = np.cos(frame[..., 2]), np.sin(frame[..., 2])
+    x = frame[..., 0] + c * pose[..., 0] - s * pose[..., 1]
+    y = frame[..., 1] + s * pose[..., 0] + c * pose[..., 1]
+    return np.stack([x, y, wrap(frame[..., 2] + pose[..., 2])], axis=-1)
+
+
+def relative(frame: Array, pose: Array) -> Array:
+    """Express `pose` in the body frame of `frame`; the inverse of `compose`."""
+    c, s = np.cos(frame[..., 2]), np.sin(frame[..., 2])
+    dx, dy = pose[..., 0] - frame[..., 0], pose[..., 1] - frame[..., 1]
+    return np.stack([c * dx + s * dy, c * dy - s * dx, wrap(pose[..., 2] - frame[..., 2])], axis=-1)

@@ -1,0 +1,96 @@
+"""What a safety filter sees and answers.
+
+SI units, REP-103 frames. A command is `(3,)`: vx [m/s], vy [m/s], wz [rad/s] in the body frame; a
+differential drive has vy = 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the base can do; the filter never commands more.
+
+    Attributes:
+        velocity: `(3,)` largest |vx| [m/s], |vy| [m/s], |wz| [rad/s]; 0 locks an axis.
+        acceleration: `(3,)` largest change per second of each [m/s^2, m/s^2, rad/s^2].
+    """
+
+    velocity: tuple[float, float, float] = (0.6, 0.0, 1.5)
+    acceleration: tuple[float, float, float] = (1.5, 0.0, 6.0)
+
+
+@dataclass(frozen=True)
+class State:
+    """The robot now.
+
+    Attributes:
+        pose: `(3,)` x [m], y [m], yaw [rad].
+        velocity: `(3,)` measured body velocity vx [m/s], vy [m/s], wz [rad/s].
+        stamp: when it was measured [s].
+    """
+
+    pose: Array
+    velocity: Array
+    stamp: float
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Other movers, by their own odometry or by perception: `(N, 2)`, `(N, 2)`, `(N,)`, world frame [m, m/s, m]."""
+
+    position: Array = field(default_factory=lambda: np.zeros((0, 2)))
+    velocity: Array = field(default_factory=lambda: np.zeros((0, 2)))
+    radius: Array = field(default_factory=lambda: np.zeros(0))
+
+
+@dataclass(frozen=True)
+class Obstacles:
+    """Range-sensor hits.
+
+    Attributes:
+        points: `(M, 2)` x, y [m] in the body frame of the robot at `stamp`.
+        stamp: when they were measured [s].
+    """
+
+    points: Array
+    stamp: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """Why the command is what it is.
+
+    Attributes:
+        status: "pass" (command unchanged), "filtered" (changed by a constraint) or "brake".
+        reason: one sentence naming the constraint or the fault that acted; empty for "pass".
+        clearance: distance from hull to nearest hit [m]; inf when nothing is seen.
+        barrier: the smallest barrier value h [m^2]; negative means already too close.
+        slack: how far the least-violating solution misses a constraint; 0 when all hold.
+    """
+
+    status: str
+    reason: str = ""
+    clearance: float = float("inf")
+    barrier: float = float("inf")
+    slack: float = 0.0
+
+
+class SafetyFilter(Protocol):
+    """Between every policy and the motors.
+
+    Infeasible, NaN, stale or late means brake, never the desired command.
+    """
+
+    def filter(
+        self, state: State, desired: Array, neighbours: Neighbours, obstacles: Obstacles | None, now: float
+    ) -> tuple[Array, Report]:
+        """Return the safe body-frame command `(3,)` nearest to `desired`, and why."""

@@ -1,0 +1,65 @@
+"""A trained nano model as one file: weights, sizes, memory, words, and how it was made."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vlingnav_policy.history import HistoryConfig
+from vlingnav_train.networks import LanguageEncoder, NanoConfig, PolicyNetwork, VisionTower
+from vlingnav_train.vocabulary import tokenizer
+
+
+@dataclass
+class Nano:
+    """The three networks and what belongs to them."""
+
+    config: NanoConfig
+    history: HistoryConfig
+    tower: VisionTower
+    language: LanguageEncoder
+    policy: PolicyNetwork
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    def save(self, file: Path) -> None:
+        """Write everything to `file`."""
+        networks = {"tower": self.tower, "language": self.language, "policy": self.policy}
+        data = {name: network.state_dict() for name, network in networks.items()}
+        about = {"config": asdict(self.config), "history": asdict(self.history), "training": dict(self.training)}
+        torch.save({**data, **about, "words": list(tokenizer().words)}, file)
+
+    @classmethod
+    def load(cls, file: Path) -> Nano:
+        """Read what `save` wrote.
+
+        Raises:
+            ValueError: it was trained with other words than today's houses have.
+        """
+        data = torch.load(file, weights_only=True)
+        if data["words"] != list(tokenizer().words):
+            raise ValueError(f"{file} was trained with other words than today's; train it again")
+        config = NanoConfig(**data["config"])
+        vocabulary = len(tokenizer())
+        nano = cls(
+            config,
+            HistoryConfig(**data["history"]),
+            VisionTower(config),
+            LanguageEncoder(vocabulary, config),
+            PolicyNetwork(vocabulary, config),
+            data["training"],
+        )
+        nano.tower.load_state_dict(data["tower"])
+        nano.language.load_state_dict(data["language"])
+        nano.policy.load_state_dict(data["policy"])
+        return nano
+
+
+def commit() -> str:
+    """The commit of the working tree this runs in, with "+changes" if it has any."""
+    run = subprocess.run(["git", "describe", "--always", "--dirty=+changes"], capture_output=True, text=True)
+    return run.stdout.strip() or "unknown"

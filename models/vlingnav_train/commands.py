@@ -1,0 +1,82 @@
+"""`vlingnav train tower`, `vlingnav train imitation`, `vlingnav export`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+RUNS = Path("runs/train")
+
+
+def add_train_tower(parser: argparse.ArgumentParser) -> None:
+    """Stage 0: teach the vision tower and the language encoder to see and to name."""
+    parser.add_argument("--out", type=Path, default=RUNS, help="folder for tower.pt (default: %(default)s)")
+    parser.add_argument("--houses", type=int, default=1000, help="houses to look into (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=5000, help="optimiser steps (default: %(default)s)")
+    parser.set_defaults(run=run_train_tower)
+
+
+def run_train_tower(args: argparse.Namespace) -> dict[str, Any]:
+    """Train stage 0; returns how well words and cells agree on held-out houses."""
+    from dataclasses import asdict
+
+    from vlingnav_train.networks import NanoConfig
+    from vlingnav_train.tower import TowerConfig, train_tower
+
+    config = TowerConfig(houses=(0, args.houses), steps=args.steps)
+    return asdict(train_tower(config, NanoConfig(), args.out))
+
+
+def add_train_imitation(parser: argparse.ArgumentParser) -> None:
+    """Stage 1: imitate the searching expert, in rounds of DAgger, and export the policy."""
+    parser.add_argument("--tower", type=Path, default=RUNS / "tower.pt", help="of stage 0 (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=RUNS / "nano", help="folder for the model (default: %(default)s)")
+    parser.add_argument("--scale", type=float, default=1.0, help="multiplies houses and steps of every round")
+    parser.set_defaults(run=run_train_imitation)
+
+
+def run_train_imitation(args: argparse.Namespace) -> dict[str, Any]:
+    """Train stage 1; returns the log of its rounds."""
+    import dataclasses
+    import json
+
+    from vlingnav_cli import UserError
+    from vlingnav_train.imitation import ImitationConfig, train_imitation
+    from vlingnav_train.networks import NanoConfig
+
+    if not args.tower.is_file():
+        raise UserError(f"{args.tower} is missing; make it with: vlingnav train tower --out {args.tower.parent}")
+    config = ImitationConfig()
+    rounds = tuple(
+        dataclasses.replace(r, houses=max(2, round(r.houses * args.scale)), steps=max(2, round(r.steps * args.scale)))
+        for r in config.rounds
+    )
+    train_imitation(dataclasses.replace(config, rounds=rounds), NanoConfig(), args.tower, args.out)
+    return {"rounds": json.loads((args.out / "log.json").read_text())}
+
+
+def add_export(parser: argparse.ArgumentParser) -> None:
+    """Write a trained model as ONNX graphs with a manifest, after comparing both."""
+    parser.add_argument("checkpoint", type=Path, help="nano.pt of a training run")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the graphs and manifest.json")
+    parser.add_argument(
+        "--stop-threshold", type=float, default=0.5, help="probability above which it says stop (default: %(default)s)"
+    )
+    parser.set_defaults(run=run_export)
+
+
+def run_export(args: argparse.Namespace) -> dict[str, Any]:
+    """Export; a graph that does not agree with torch is refused."""
+    from vlingnav_cli import UserError
+    from vlingnav_train.checkpoint import Nano
+    from vlingnav_train.export import ExportError, export_model
+
+    if not args.checkpoint.is_file():
+        raise UserError(f"{args.checkpoint} is missing; make it with: vlingnav train imitation")
+    try:
+        manifest = export_model(args.out, Nano.load(args.checkpoint), args.stop_threshold)
+    except (ExportError, ValueError) as error:
+        raise UserError(str(error)) from error
+    print(f"{args.out}: {', '.join(manifest.sha256)}, checked against torch")
+    return {"sha256": dict(manifest.sha256)}

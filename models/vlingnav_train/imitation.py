@@ -1,0 +1,218 @@
+"""Stage 1: the policy learns to do as the searching expert would, in rounds of DAgger.
+
+One dataset that grows, one network that goes on learning; after each round the network is exported and drives the next one.
+Loss: the paper's squared error on the trajectory, here with Huber's tails (where the expert may go left or right, the
+mean of both is a wall), a Gaussian's likelihood for the spread alone, and cross-entropy for stop.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vlingnav_datasets import Demonstration
+from vlingnav_policy.history import Frame, HistoryConfig, assemble, thin
+from vlingnav_policy.nano import SIMILARITIES
+from vlingnav_sim.house import HouseConfig
+from vlingnav_train.demonstrations import DriverConfig, collect
+from vlingnav_train.checkpoint import Nano, commit
+from vlingnav_train.export import export_model
+from vlingnav_train.networks import LanguageEncoder, NanoConfig, PolicyNetwork, Prediction, VisionTower
+from vlingnav_train.vocabulary import tokenizer
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round: collect in `houses` new houses, then train for `steps`.
+
+    Attributes:
+        episodes: in each house. policy_share: of the driving. lr: at the start of the round; it falls to a tenth.
+    """
+
+    houses: int
+    steps: int
+    policy_share: float
+    episodes: int = 3
+    lr: float = 5e-4
+
+
+@dataclass(frozen=True)
+class ImitationConfig:
+    """Stage 1. `first_seed`: houses are taken from here on, none twice; below 700 000."""
+
+    rounds: tuple[Round, ...] = (
+        Round(houses=220, steps=2200, policy_share=0.0),
+        Round(houses=120, steps=1500, policy_share=0.7),
+        Round(houses=120, steps=1500, policy_share=0.85),
+        Round(houses=140, steps=2500, policy_share=0.9),
+    )
+    first_seed: int = 100_000
+    max_rooms: int = 4
+    batch: int = 64
+    weight_decay: float = 0.05
+    seed: int = 0
+
+
+class Demonstrations:
+    """Grows with every round; gives random batches."""
+
+    def __init__(self, history: HistoryConfig, scale: tuple[float, float, float], seed: int) -> None:
+        self._history, self._scale = history, np.array(scale, np.float32)
+        self._rng = np.random.default_rng(seed)
+        self._words = tokenizer()
+        self._episodes: list[tuple[Demonstration, list[Frame], list[list[int]], NDArray[np.int64]]] = []
+        self._index: list[tuple[int, int]] = []
+        self._weight: list[float] = []
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def add(self, demonstration: Demonstration) -> None:
+        """Add an episode; its memory is replayed so that every step sees what it would have kept then."""
+        d = demonstration
+        frames = [Frame(d.tokens[i], d.stamps[i], d.poses[i], SIMILARITIES) for i in range(len(d))]
+        kept: list[int] = []
+        memory = []
+        for i in range(len(d)):
+            kept = [*kept, i]
+            kept = [kept[k] for k in thin(d.stamps[kept].tolist(), self._history)]
+            memory.append(kept)
+        episode = len(self._episodes)
+        self._episodes.append((d, frames, memory, self._words.encode(d.instruction)))
+        for i in range(len(d)):
+            self._index.append((episode, i))
+            # Stops are rare, and so is the moment the target is known; both decide the episode.
+            self._weight.append(5.0 if d.stops[i] else 1.5 if d.found[i, 0] else 1.0)
+
+    def draw(self, size: int, steps: int) -> NDArray[np.int64]:
+        """Indices `(steps, size)` of samples, drawn by weight."""
+        weight = np.array(self._weight)
+        return self._rng.choice(len(weight), size=(steps, size), p=weight / weight.sum())
+
+    def stream(self, size: int, steps: int) -> Iterator[dict[str, Tensor]]:
+        """`steps` random batches, each put together while the last one is being learned."""
+        with ThreadPoolExecutor(1) as pool:
+            waiting: deque[Future[dict[str, Tensor]]] = deque()
+            for indices in self.draw(size, steps):
+                waiting.append(pool.submit(self.batch, indices))
+                if len(waiting) > 2:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def batch(self, indices: NDArray[np.int64]) -> dict[str, Tensor]:
+        """Inputs and targets of samples."""
+        rows: dict[str, list[NDArray[np.generic]]] = {}
+        for sample in indices:
+            e, i = self._index[sample]
+            d, frames, memory, words = self._episodes[e]
+            tokens, meta, used = assemble([frames[k] for k in memory[i]], self._history)
+            values = {
+                "words": words,
+                "tokens": tokens,
+                "meta": meta,
+                "used": np.int64(used),
+                "velocity": d.velocities[i],
+                "trajectory": d.trajectories[i] / self._scale,
+                "stop": np.float32(d.stops[i]),
+                "found": d.found[i],
+            }
+            for name, value in values.items():
+                rows.setdefault(name, []).append(value)
+        return {name: torch.from_numpy(np.stack(value)) for name, value in rows.items()}
+
+
+def losses(prediction: Prediction, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The parts of the loss, each a scalar."""
+    mean, log_std = prediction.mean.float(), prediction.log_std.float()
+    target, moving = batch["trajectory"], 1.0 - batch["stop"]
+    error = F.smooth_l1_loss(mean, target, beta=0.1, reduction="none").mean(dim=(1, 2))
+    deviation = (target - mean.detach()) ** 2 * torch.exp(-2.0 * log_std)
+    spread = (0.5 * deviation + log_std).mean(dim=(1, 2))
+    found, truth = prediction.found.float(), batch["found"]
+    where = (F.l1_loss(found[:, 1:3], truth[:, 1:3], reduction="none").mean(dim=1) * truth[:, 0]).mean()
+    seen = F.binary_cross_entropy_with_logits(found[:, [0, 3]], truth[:, [0, 3]])
+    return {
+        "trajectory": (error * moving).mean(),
+        "spread": 0.02 * (spread * moving).mean(),
+        "stop": 0.5 * F.binary_cross_entropy_with_logits(prediction.stop.float(), batch["stop"]),
+        "found": 0.2 * (where + seen),
+    }
+
+
+def train_round(network: PolicyNetwork, data: Demonstrations, config: ImitationConfig, this: Round) -> dict[str, float]:
+    """Train for one round; returns the mean losses of its last 200 steps."""
+    network.train()
+    optimiser = torch.optim.AdamW(network.parameters(), lr=this.lr, weight_decay=config.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, this.lr, total_steps=this.steps, pct_start=0.05, final_div_factor=4.0
+    )
+    totals: list[dict[str, float]] = []
+    begin = time.monotonic()
+    for step, batch in enumerate(data.stream(config.batch, this.steps)):
+        with torch.autocast("cpu", torch.bfloat16):
+            prediction = network(*(batch[name] for name in ("words", "tokens", "meta", "used", "velocity")))
+        parts = losses(prediction, batch)
+        optimiser.zero_grad(set_to_none=True)
+        torch.stack(list(parts.values())).sum().backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        totals.append({name: float(part.detach()) for name, part in parts.items()})
+        if step % 100 == 99 or step == this.steps - 1:
+            recent = {name: round(float(np.mean([t[name] for t in totals[-100:]])), 4) for name in parts}
+            print(f"step {step + 1}/{this.steps} {recent} {time.monotonic() - begin:.0f} s", flush=True)
+    return {name: float(np.mean([t[name] for t in totals[-200:]])) for name in totals[0]}
+
+
+def load_tower(file: Path, config: NanoConfig) -> tuple[VisionTower, LanguageEncoder]:
+    """The two networks of stage 0.
+
+    Raises:
+        ValueError: they were trained with other words.
+    """
+    weights = torch.load(file, weights_only=True)
+    if weights["words"] != list(tokenizer().words):
+        raise ValueError(f"{file} was trained with other words than today's; train the tower again")
+    tower, language = VisionTower(config), LanguageEncoder(len(tokenizer()), config)
+    tower.load_state_dict(weights["tower"])
+    language.load_state_dict(weights["language"])
+    return tower, language
+
+
+def train_imitation(config: ImitationConfig, network_config: NanoConfig, tower_file: Path, out: Path) -> None:
+    """All rounds; the exported model, `nano.pt` and `log.json` are in `out` after each."""
+    torch.manual_seed(config.seed)
+    tower, language = load_tower(tower_file, network_config)
+    nano = Nano(network_config, HistoryConfig(), tower, language, PolicyNetwork(len(tokenizer()), network_config))
+    data = Demonstrations(nano.history, network_config.scale, config.seed)
+    log: list[dict[str, object]] = []
+    seed = config.first_seed
+    export_model(out, nano)  # untrained, but it already sees: the expert's episodes are encoded with it
+    for number, this in enumerate(config.rounds):
+        driver = DriverConfig(policy_share=this.policy_share)
+        seeds = range(seed, seed + this.houses)
+        seed += this.houses
+        success, before = [], len(data)
+        house = HouseConfig(max_rooms=config.max_rooms)
+        for demonstration in collect(seeds, this.episodes, out, driver, house, f"round {number}"):
+            data.add(demonstration)
+            success.append(demonstration.success)
+        print(f"round {number}: {len(data) - before} new steps, driver's success {np.mean(success):.2f}", flush=True)
+        figures = train_round(nano.policy, data, config, this)
+        log.append({**asdict(this), "samples": len(data), "driver_success": float(np.mean(success)), "loss": figures})
+        nano.training = {"commit": commit(), "config": asdict(config), "rounds": log}
+        nano.save(out / "nano.pt")
+        export_model(out, nano)
+        (out / "log.json").write_text(json.dumps(log, indent=1) + "\n")

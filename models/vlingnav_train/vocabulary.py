@@ -1,0 +1,26 @@
+"""What nano can name: classes of pixels, colours, and the words of its instructions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vlingnav_policy.tokenizer import WordTokenizer
+from vlingnav_sim.house import CATALOGUE, COLOURS
+from vlingnav_sim.tasks import PHRASES
+
+CATEGORIES = tuple(sorted(CATALOGUE))
+BACKGROUND = ("wall", "floor", "person", "robot", "sky")
+CLASSES = (*CATEGORIES, *BACKGROUND)
+COLOUR_NAMES = (*sorted(COLOURS), "none")
+NO_COLOUR = len(COLOUR_NAMES) - 1
+
+
+def tokenizer() -> WordTokenizer:
+    """The tokenizer of the nano preset."""
+    return WordTokenizer.from_texts([*PHRASES, *CATEGORIES, *COLOUR_NAMES, "the a an of to my me nearest where is"])
+
+
+def instruction(category: int, colour: int | None, rng: np.random.Generator) -> str:
+    """A random way to ask for a thing by class index, and by colour index if given."""
+    name = CATEGORIES[category] if colour is None else f"{COLOUR_NAMES[colour]} {CATEGORIES[category]}"
+    return PHRASES[rng.integers(len(PHRASES))].format(name)

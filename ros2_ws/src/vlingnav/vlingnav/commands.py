@@ -1,0 +1,74 @@
+"""The subcommands of this room; light to import, whatever they need is imported when they run."""
+
+from __future__ import annotations
+
+import argparse
+
+from vlingnav import graph
+
+
+def add_up(parser: argparse.ArgumentParser) -> None:
+    """Start the robot graph, in simulation or on a robot; with --goal, go there and end."""
+    parser.add_argument("demo", choices=sorted(graph.DEMOS), help="which graph")
+    for argument in graph.ARGUMENTS:
+        _add_graph_argument(parser, argument)
+    parser.add_argument(
+        "--goal", metavar="TEXT", help='what to find, e.g. "find the red chair"; ends with its outcome'
+    )
+    parser.add_argument(
+        "--time-limit", type=float, default=0.0, metavar="S", help="give up the goal then [s]"
+    )
+    parser.set_defaults(run=_run_up)
+
+
+def add_go(parser: argparse.ArgumentParser) -> None:
+    """Tell the robot where to go and watch it; Ctrl-C stops it."""
+    parser.add_argument("instruction", help='plain language, e.g. "find the red chair"')
+    parser.add_argument("--task", default="object", help="kind of task (default: object)")
+    parser.add_argument("--image", metavar="FILE", help="JPEG or PNG of the goal")
+    parser.add_argument("--time-limit", type=float, default=0.0, metavar="S", help="give up then [s]")
+    parser.add_argument("--namespace", default="robot", help="namespace of the robot (default: robot)")
+    parser.set_defaults(run=_run_go)
+
+
+def add_bench_loop(parser: argparse.ArgumentParser) -> None:
+    """Measure image to cmd_vel through the whole simulated graph, over DDS."""
+    for name in ("robot", "house", "max_rooms", "policy"):
+        _add_graph_argument(parser, next(a for a in graph.ARGUMENTS if a.name == name))
+    parser.add_argument(
+        "--goal", default="find the chair", metavar="TEXT", help="what keeps the policy at work"
+    )
+    parser.add_argument(
+        "--samples", type=int, default=100, metavar="N", help="images to follow (default: 100)"
+    )
+    parser.set_defaults(run=_run_bench_loop)
+
+
+def _add_graph_argument(parser: argparse.ArgumentParser, argument: graph.Argument) -> None:
+    option = f"--{argument.name.replace('_', '-')}"
+    if isinstance(argument.default, bool):
+        flag = argparse.BooleanOptionalAction
+        parser.add_argument(option, action=flag, default=argument.default, help=argument.description)
+    else:
+        text = f"{argument.description} (default: {argument.default})"
+        parser.add_argument(
+            option, type=type(argument.default), default=argument.default, help=text, metavar="X"
+        )
+
+
+def _run_up(args: argparse.Namespace) -> dict | None:
+    from vlingnav.up import run
+
+    return run(args)
+
+
+def _run_go(args: argparse.Namespace) -> dict | None:
+    from vlingnav.go import run
+
+    return run(args)
+
+
+def _run_bench_loop(args: argparse.Namespace) -> dict | None:
+    from vlingnav.bench import run
+
+    return run(args)

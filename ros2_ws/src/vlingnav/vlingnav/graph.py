@@ -1,0 +1,157 @@
+"""The robot graph: each node once, and what may be said when it is started.
+
+`launch/*.launch.py` make `launch_ros` nodes of this table (`launching.py`); `vlingnav up` makes plain
+processes of it (`up.py`). A node `x` is class and module `vlingnav.x_node`, executable `vlingnav_x`,
+parameter file `config/x.yaml`.
+"""
+
+from __future__ import annotations
+
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+from vlingnav.params import Value
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node of the graph.
+
+    Attributes:
+        name: its name at run time.
+        remaps: topic names as it knows them, and as the graph calls them.
+        simulates: it stands for the world: it makes the time the others follow, and no robot runs it.
+    """
+
+    name: str
+    remaps: tuple[tuple[str, str], ...] = ()
+    simulates: bool = False
+
+    @property
+    def module(self) -> str:
+        """Python module, to be run with `python -m`."""
+        return f"vlingnav.{self.name}_node"
+
+    @property
+    def executable(self) -> str:
+        """Console script, as `ros2 run vlingnav <executable>` names it."""
+        return f"vlingnav_{self.name}"
+
+
+@dataclass(frozen=True)
+class Argument:
+    """Something that may be set when a graph is started: a launch argument, and an option of `vlingnav up`.
+
+    Attributes:
+        name: as launch files have it; the option has dashes for underscores.
+        default: its type is the type of the argument.
+        description: one sentence for `--show-args` and `--help`.
+        sets: "node.parameter" that receives the value, where one does.
+    """
+
+    name: str
+    default: Value
+    description: str
+    sets: str = ""
+
+
+# Until something arbitrates between several sources, what the policy wants is what is desired.
+NODES = {
+    node.name: node
+    for node in (
+        Node("sim", simulates=True),
+        Node("safety"),
+        Node("controller", remaps=(("cmd_vel_policy", "cmd_vel_desired"),)),
+        Node("policy"),
+    )
+}
+
+DEMOS: dict[str, tuple[str, ...]] = {
+    "navigate": ("sim", "safety", "controller", "policy"),
+    "sim": ("sim",),
+    "safety": ("safety",),
+}
+"""Nodes of each demo, in the order they are started; they are stopped in the reverse order."""
+
+ARGUMENTS = (
+    Argument("robot", "diff", "Kind of robot: a file in config/robots.", "sim.robot"),
+    Argument("namespace", "robot", "Namespace of the robot's topics; empty for none."),
+    Argument(
+        "simulation",
+        True,
+        "Run the simulator; false on a robot, whose own drivers give image, scan and odom.",
+    ),
+    Argument("use_sim_time", False, "Follow /clock, which something else publishes."),
+    Argument("house", 800003, "Seed of the simulated house.", "sim.house"),
+    Argument("max_rooms", 4, "Largest number of rooms of the simulated house.", "sim.max_rooms"),
+    Argument("headless", False, "Open no window on the simulation.", "sim.headless"),
+    Argument(
+        "policy",
+        "nano",
+        "Policy: a name in models/checkpoints, a folder, or module:factory.",
+        "policy.policy",
+    ),
+)
+
+
+def members(demo: str, simulation: bool = True) -> tuple[Node, ...]:
+    """Nodes of a demo; without those that simulate on a real robot."""
+    nodes = tuple(NODES[name] for name in DEMOS[demo])
+    return tuple(node for node in nodes if simulation or not node.simulates)
+
+
+def arguments(demo: str) -> tuple[Argument, ...]:
+    """Those arguments that mean something to a demo."""
+    simulates = {NODES[name].simulates for name in DEMOS[demo]}
+    unused = set()
+    if simulates != {True, False}:
+        unused.add("simulation")
+    if True in simulates:
+        unused.add("use_sim_time")
+    mine = ("", *DEMOS[demo])
+    return tuple(
+        a
+        for a in ARGUMENTS
+        if a.name not in unused and (a.sets.partition(".")[0] in mine or a.name == "robot")
+    )
+
+
+def follows_clock(node: Node, demo: str, values: dict[str, Value]) -> bool:
+    """Whether a node's ROS time is `/clock`."""
+    if node.simulates:
+        return False
+    return bool(values["simulation"] if "sim" in DEMOS[demo] else values["use_sim_time"])
+
+
+def share() -> Path:
+    """Folder that holds `config/` and `launch/`: the source tree, the colcon or the pip installation."""
+    source = Path(__file__).resolve().parents[1]
+    if (source / "package.xml").is_file():
+        return source
+    try:
+        from ament_index_python.packages import get_package_share_directory
+
+        return Path(get_package_share_directory("vlingnav"))
+    except LookupError:
+        return Path(sysconfig.get_path("data")) / "share" / "vlingnav"
+
+
+def robots() -> list[str]:
+    """Names of the robots there are parameters for."""
+    return sorted(file.stem for file in (share() / "config" / "robots").glob("*.yaml"))
+
+
+def parameter_files(node: Node, robot: str) -> list[Path]:
+    """Parameter files of a node, the later winning: its own, then those of the kind of robot."""
+    config = share() / "config"
+    return [config / f"{node.name}.yaml", config / "robots" / f"{robot}.yaml"]
+
+
+def overrides(node: Node, values: dict[str, Value]) -> dict[str, Value]:
+    """Parameters that the arguments' values set on a node."""
+    return {
+        a.sets.partition(".")[2]: values[a.name]
+        for a in ARGUMENTS
+        if a.name in values and a.sets.partition(".")[0] == node.name
+    }

@@ -1,0 +1,102 @@
+"""The robot graph for `ros2 launch`: ordinary `launch_ros` nodes out of the table in `graph.py`.
+
+Each node is configured when its process has started and activated when it is inactive, by events; a node
+that ends takes the launch with it, as `vlingnav up` does.
+"""
+
+from __future__ import annotations
+
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+    Shutdown,
+)
+from launch.conditions import IfCondition
+from launch.event_handlers import OnProcessStart
+from launch.events import matches_action
+from launch.substitutions import EnvironmentVariable, LaunchConfiguration
+from launch_ros.actions import LifecycleNode
+from launch_ros.event_handlers import OnStateTransition
+from launch_ros.events.lifecycle import ChangeState
+from launch_ros.parameter_descriptions import ParameterFile, ParameterValue
+from lifecycle_msgs.msg import Transition
+
+from launch import Event, LaunchContext, LaunchDescription
+from vlingnav import graph
+
+
+def describe(demo: str) -> LaunchDescription:
+    """The launch description of one of `graph.DEMOS`; `ros2 launch … --show-args` lists its arguments."""
+    description = LaunchDescription(
+        [
+            SetEnvironmentVariable(
+                "ROS_AUTOMATIC_DISCOVERY_RANGE",
+                EnvironmentVariable("ROS_AUTOMATIC_DISCOVERY_RANGE", default_value="LOCALHOST"),
+            )
+        ]
+    )
+    for argument in graph.arguments(demo):
+        choices = graph.robots() if argument.name == "robot" else None
+        default = (
+            str(argument.default).lower() if isinstance(argument.default, bool) else str(argument.default)
+        )
+        description.add_action(
+            DeclareLaunchArgument(
+                argument.name, default_value=default, description=argument.description, choices=choices
+            )
+        )
+    for node in graph.members(demo):
+        for action in _lifecycle_node(node, demo):
+            description.add_action(action)
+    return description
+
+
+def _lifecycle_node(node: graph.Node, demo: str) -> list:
+    """The node, and the two events that walk it to ACTIVE."""
+    names = {argument.name for argument in graph.arguments(demo)}
+    simulation = LaunchConfiguration("simulation") if "simulation" in names else "true"
+    clock = LaunchConfiguration("use_sim_time") if "use_sim_time" in names else simulation
+    config = graph.share() / "config"
+    parameters = [
+        str(config / f"{node.name}.yaml"),
+        ParameterFile([str(config / "robots"), "/", LaunchConfiguration("robot"), ".yaml"]),
+        {"use_sim_time": False if node.simulates else ParameterValue(clock, value_type=bool)},
+    ]
+    for argument in graph.ARGUMENTS:
+        owner, _, parameter = argument.sets.partition(".")
+        if owner == node.name:
+            value = ParameterValue(LaunchConfiguration(argument.name), value_type=type(argument.default))
+            parameters.append({parameter: value})
+    condition = IfCondition(simulation) if node.simulates else None
+
+    def end_with_it(_event: Event, context: LaunchContext) -> Shutdown | None:
+        # Every node ends in a shutdown, and a second one would be an error.
+        return None if context.is_shutdown else Shutdown(reason=f"node {node.name} ended")
+
+    action = LifecycleNode(
+        package="vlingnav",
+        executable=node.executable,
+        name=node.name,
+        namespace=LaunchConfiguration("namespace"),
+        parameters=parameters,
+        remappings=list(node.remaps),
+        output="screen",
+        condition=condition,
+        on_exit=end_with_it,
+    )
+
+    def change(transition: int) -> EmitEvent:
+        return EmitEvent(
+            event=ChangeState(lifecycle_node_matcher=matches_action(action), transition_id=transition)
+        )
+
+    configure = OnProcessStart(target_action=action, on_start=[change(Transition.TRANSITION_CONFIGURE)])
+    activate = OnStateTransition(
+        target_lifecycle_node=action,
+        start_state="configuring",
+        goal_state="inactive",
+        entities=[change(Transition.TRANSITION_ACTIVATE)],
+    )
+    return [RegisterEventHandler(configure), RegisterEventHandler(activate), action]

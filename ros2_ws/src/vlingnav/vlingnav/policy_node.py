@@ -1,0 +1,316 @@
+"""`policy`: takes goals and images, publishes plans; holds anything that fulfils the `Policy` contract.
+
+The policy runs in one worker thread; the newest image wins, and nothing here waits for it. A goal ends
+with an outcome and a sentence. When an input that it needs is lost the robot stands at once; the goal is
+aborted when the input does not come back in `sensor_patience_s`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+from rclpy.action import ActionServer, CancelResponse
+from rclpy.action.server import ServerGoalHandle
+from rclpy.task import Future
+
+from vlingnav import convert, policies, topics
+from vlingnav.node import Fault, ManagedNode, run
+from vlingnav.odometry import OdometryBuffer
+from vlingnav.params import Parameter
+from vlingnav.worker import Worker
+from vlingnav_interfaces.action import Navigate
+from vlingnav_interfaces.msg import ReasoningTrace
+from vlingnav_policy.manifest import CameraSpec
+from vlingnav_policy.types import Decision, Goal, Observation, Odometry
+
+NO_MOTION = Decision(np.zeros((0, 3), np.float32), dt=0.0, stamp=0.0)
+
+
+@dataclass
+class Episode:
+    """One accepted goal while it runs."""
+
+    goal: Goal
+    time_limit_s: float
+    started: float
+    ended: Future = field(default_factory=Future)
+    path_length_m: float = 0.0
+    thought: str = ""
+    summary: str = ""
+    last_xy: Any = None
+    last_stamp: float = -math.inf
+    lost_since: float | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """One job of the worker: an observation, and the episode it belongs to."""
+
+    episode: Episode
+    observation: Observation
+    arrival: float
+
+
+class PolicyNode(ManagedNode):
+    """Adapter between the `navigate` action and a `Policy`."""
+
+    PARAMETERS = (
+        Parameter(
+            "policy", "nano", "Policy to run: a name in models/checkpoints, a folder, or module:factory."
+        ),
+        Parameter(
+            "rate_hz", 2.5, "Decisions per second asked of the policy, counted by image stamps.", (0.2, 30.0)
+        ),
+        Parameter("image_timeout_s", 0.4, "The robot stands when no image came for this long.", (0.05, 5.0)),
+        Parameter(
+            "odometry_timeout_s", 0.4, "The robot stands when no odometry came for this long.", (0.05, 5.0)
+        ),
+        Parameter(
+            "sensor_patience_s",
+            2.0,
+            "A goal is aborted when a lost sensor stays away for this long.",
+            (0.0, 60.0),
+        ),
+        Parameter("time_limit_s", 240.0, "Time limit of goals that bring none.", (1.0, 3600.0)),
+        Parameter("base_frame", "base_link", "Frame of the plan: the robot's body at the image's stamp."),
+        Parameter("camera_width_px", 128, "Width of the camera's images.", (16, 8192)),
+        Parameter("camera_height_px", 96, "Height of the camera's images.", (16, 8192)),
+        Parameter("camera_hfov_rad", 1.5708, "Horizontal field of view of the camera.", (0.1, 3.1)),
+        Parameter("camera_height_m", 0.70, "Height of the camera above the floor.", (0.0, 5.0)),
+        Parameter("camera_pitch_rad", 0.15, "How far the camera looks down.", (-1.6, 1.6)),
+    )
+
+    def __init__(self) -> None:
+        super().__init__("policy")
+        self._episode: Episode | None = None
+        self._worker: Worker[Look, Decision] | None = None
+
+    def configure(self) -> None:
+        """Load the policy; its absence or a mismatch is a fault of one sentence."""
+        name = self.param("policy")
+        try:
+            self._policy = policies.load(name, self._camera())
+        except policies.ManifestError as error:
+            raise Fault(f"cannot run policy {name!r}: {error}") from error
+        self.diagnostics.note("policy", name)
+        self.diagnostics.note("provider", getattr(self._policy, "provider", "none"))
+        self._history = OdometryBuffer()
+        self._stamps_fault = ""
+        self._current: Episode | None = None
+        self._answers: SimpleQueue[tuple[Look, Decision | Exception]] = SimpleQueue()
+        ready = self.own(self.create_guard_condition(self._take_answers), self.destroy_guard_condition)
+        self._worker = Worker(
+            self._decide, lambda look, answer: (self._answers.put((look, answer)), ready.trigger())
+        )
+        self._plan = self.output(topics.PLAN)
+        self._reasoning = self.output(topics.REASONING)
+        self._image = self.input(
+            topics.IMAGE,
+            lambda message: (convert.seconds(message.header.stamp), convert.rgb(message)),
+            self.param("image_timeout_s"),
+            self._on_image,
+        )
+        self._odometry = self.input(
+            topics.ODOM, convert.odometry, self.param("odometry_timeout_s"), self._on_odometry
+        )
+        self.own(
+            ActionServer(
+                self,
+                topics.NAVIGATE[1],
+                topics.NAVIGATE[0],
+                self._execute,
+                cancel_callback=self._cancel,
+            ),
+            ActionServer.destroy,
+        )
+        self.every(0.05, self._watch)
+        self.every(0.2, self._feedback)
+
+    def _camera(self) -> CameraSpec:
+        return CameraSpec(
+            width=self.param("camera_width_px"),
+            height=self.param("camera_height_px"),
+            hfov_rad=self.param("camera_hfov_rad"),
+            mount_height_m=self.param("camera_height_m"),
+            pitch_rad=self.param("camera_pitch_rad"),
+        )
+
+    def halt(self) -> None:
+        """End a running goal; the empty plan leaves the robot standing."""
+        self._end(Navigate.Result.CANCELED, "the policy node was deactivated")
+        self._stand()
+
+    def release(self) -> None:
+        """Join the worker."""
+        if self._worker is not None:
+            self._worker.end()
+            self._worker = None
+
+    # The action.
+
+    async def _execute(self, handle: ServerGoalHandle) -> Navigate.Result:
+        request = handle.request
+        refusal = "" if self.active else "the policy node is not active; activate it first"
+        try:
+            goal = Goal(request.instruction, request.task or "object", convert.decode(request.image))
+        except ValueError as error:
+            refusal = refusal or str(error)
+        if request.time_limit_s < 0.0 or not math.isfinite(request.time_limit_s):
+            refusal = (
+                refusal
+                or f"a time limit of {request.time_limit_s} s makes no sense; give seconds, 0 for none"
+            )
+        if refusal:
+            handle.abort()
+            return Navigate.Result(outcome=Navigate.Result.REFUSED, message=refusal)
+        self._end(Navigate.Result.PREEMPTED, f'a newer goal took its place: "{goal.instruction}"')
+        episode = Episode(goal, request.time_limit_s or self.param("time_limit_s"), self.now())
+        self._episode, self._handle = episode, handle
+        self.get_logger().info(f'goal: "{goal.instruction}"')
+        outcome, message = await episode.ended
+        self.get_logger().info(f'goal "{goal.instruction}" ended: {message}')
+        if outcome == Navigate.Result.ARRIVED:
+            handle.succeed()
+        elif handle.is_cancel_requested:
+            handle.canceled()
+        else:
+            handle.abort()
+        return Navigate.Result(
+            outcome=outcome,
+            message=message,
+            elapsed_s=self.now() - episode.started,
+            path_length_m=episode.path_length_m,
+        )
+
+    def _cancel(self, handle: ServerGoalHandle) -> CancelResponse:
+        if self._episode is not None and handle == self._handle:
+            self._end(Navigate.Result.CANCELED, "cancelled by its sender")
+        return CancelResponse.ACCEPT
+
+    def _end(self, outcome: int, message: str) -> None:
+        if self._episode is None:
+            return
+        episode, self._episode = self._episode, None
+        self._stand()
+        episode.ended.set_result((outcome, message))
+
+    # Sensors in, plans out.
+
+    def _on_odometry(self) -> None:
+        stamp, odometry = self._odometry.value
+        self._history.add(stamp, odometry.pose)
+        if (episode := self._episode) is not None:
+            if episode.last_xy is not None:
+                episode.path_length_m += float(np.hypot(*(odometry.pose[:2] - episode.last_xy)))
+            episode.last_xy = odometry.pose[:2]
+
+    def _on_image(self) -> None:
+        self.diagnostics.count("image")
+        episode = self._episode
+        stamp, rgb = self._image.value
+        # A tenth of slack: a camera's stamps jitter, and the next image may be a whole period away.
+        if (
+            episode is None
+            or stamp - episode.last_stamp < 0.9 / self.param("rate_hz")
+            or self.first_problem()
+        ):
+            return
+        try:
+            pose = self._history.at(stamp)
+        except LookupError as error:
+            self._stamps_fault = str(error)
+            return
+        self._stamps_fault = ""
+        episode.last_stamp = stamp
+        odometry = Odometry(pose, self._odometry.value[1].velocity)
+        assert self._worker is not None
+        if self._worker.put(Look(episode, Observation(rgb, stamp, odometry=odometry), self.steady())):
+            self.diagnostics.count("skipped image")
+
+    def _decide(self, look: Look) -> Decision:
+        """In the worker thread: the only place that touches the policy."""
+        if look.episode is not self._current:
+            self._policy.reset(look.episode.goal)
+            self._current = look.episode
+        return self._policy.act(look.observation)
+
+    def _take_answers(self) -> None:
+        while not self._answers.empty():
+            self._on_answer(*self._answers.get())
+
+    def _on_answer(self, look: Look, answer: Decision | Exception) -> None:
+        episode = self._episode
+        if look.episode is not episode or episode.lost_since is not None:
+            return
+        if isinstance(answer, Exception):
+            self._end(Navigate.Result.FAILED, f"the policy failed: {type(answer).__name__}: {answer}")
+            return
+        latency = self.steady() - look.arrival
+        self.diagnostics.latency("decision", latency)
+        self.diagnostics.count("decision")
+        episode.thought, episode.summary = answer.thought or "", answer.summary or episode.summary
+        trace = ReasoningTrace(
+            thinking=answer.thought is not None,
+            thought=episode.thought,
+            summary=answer.summary or "",
+            latency_s=latency,
+            policy=self.param("policy"),
+        )
+        trace.header.stamp, trace.header.frame_id = convert.stamp(answer.stamp), self.param("base_frame")
+        self._reasoning.publish(trace)
+        if answer.stop:
+            self._end(Navigate.Result.ARRIVED, f'the policy says it is there: "{episode.goal.instruction}"')
+        elif not np.isfinite(answer.trajectory).all():
+            self._end(Navigate.Result.FAILED, "the policy answered with numbers that are not finite")
+        else:
+            self._plan.publish(convert.path(answer, self.param("base_frame")))
+
+    def _stand(self) -> None:
+        self._plan.publish(convert.path(NO_MOTION, self.param("base_frame")))
+
+    # Deadlines.
+
+    def _watch(self) -> None:
+        problem = self.first_problem() or self._stamps_fault
+        episode = self._episode
+        if episode is None:
+            return
+        now = self.steady()
+        if problem:
+            if episode.lost_since is None:
+                episode.lost_since = now
+            if now - episode.lost_since > 0.5:  # a goal may come before the first image does
+                self.get_logger().warning(f"standing: {problem}", throttle_duration_sec=5.0)
+            self._stand()
+            if now - episode.lost_since >= self.param("sensor_patience_s"):
+                self._end(Navigate.Result.SENSOR_LOST, problem)
+            return
+        episode.lost_since = None
+        if self.now() - episode.started >= episode.time_limit_s:
+            self._end(Navigate.Result.TIMED_OUT, f"not found within {episode.time_limit_s:.0f} s")
+
+    def _feedback(self) -> None:
+        if self._episode is None:
+            return
+        self._handle.publish_feedback(
+            Navigate.Feedback(
+                elapsed_s=self.now() - self._episode.started,
+                path_length_m=self._episode.path_length_m,
+                distance_to_stop_m=math.nan,
+                thought=self._episode.thought,
+                summary=self._episode.summary,
+            )
+        )
+
+
+def main() -> None:
+    """Entry point of `vlingnav_policy`."""
+    run(PolicyNode)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""What a goal leaves behind: runs/<time>/ with result.json, path.csv, topdown.png and episode.mp4.
+
+In simulation the map is drawn from the house that the sim node's parameters name; on a robot, where
+nobody has a map, there is no topdown.png and the film shows the camera alone.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from nav_msgs.msg import Odometry
+from numpy.typing import NDArray
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+
+from vlingnav import convert, topics
+
+if TYPE_CHECKING:
+    from vlingnav_sim.house import House
+
+FILM_RATE_HZ = 5.0
+_VIEW = (640, 480)
+_CAPTION_PX = 32
+
+
+@dataclass(frozen=True)
+class World:
+    """The simulated world an episode is in.
+
+    Attributes:
+        house: it.
+        radius: of the robot [m].
+        targets: items that answer the instruction.
+    """
+
+    house: House
+    radius: float
+    targets: tuple[int, ...]
+
+    @classmethod
+    def of(cls, seed: int, max_rooms: int, robot: str, instruction: str) -> World:
+        """The world that a sim node with these parameters simulates."""
+        from vlingnav_sim.house import HouseConfig, generate
+        from vlingnav_sim.robots import ROBOTS
+        from vlingnav_sim.tasks import matching_items
+
+        house = generate(seed, HouseConfig(max_rooms=max_rooms))
+        return cls(house, ROBOTS[robot].radius, matching_items(house, instruction))
+
+    def expert_path(self, start: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The shortest way `(N, 2)` from `start` to where a target counts as found; empty without one."""
+        from vlingnav_sim.grid import OccupancyGrid
+        from vlingnav_sim.tasks import SUCCESS_DISTANCE_M, goal_region
+
+        grid = OccupancyGrid.from_house(self.house, radius=self.radius)
+        region = goal_region(self.house, grid, self.targets, SUCCESS_DISTANCE_M)
+        return grid.descend(grid.distance_field(region), start[:2]) if region.any() else np.zeros((0, 2))
+
+
+class Recorder:
+    """Listens to one robot while a goal runs."""
+
+    def __init__(self, node: Node) -> None:
+        self.poses: list[NDArray[np.float64]] = []
+        self.speed = math.inf
+        self._frames: list[tuple[int, NDArray[np.uint8]]] = []
+        self._last_frame = -math.inf
+        self._true = False
+        self._heard = 0.0
+        self._recording = False
+        for topic, callback in (
+            (topics.IMAGE, self._on_image),
+            (topics.ODOM, self._on_odometry),
+            (topics.GROUND_TRUTH, self._on_truth),
+        ):
+            node.create_subscription(topic.type, topic.name, callback, topic.qos)
+
+    def begin(self) -> None:
+        """Start an episode with the pose of now."""
+        self.poses, self._frames, self._recording = self.poses[-1:], [], True
+
+    def standing(self) -> bool:
+        """Whether the robot, by odometry that is fresh, does not move."""
+        return self.speed < 0.02 and time.monotonic() - self._heard < 0.5
+
+    def write(self, folder: Path, result: dict[str, Any], world: World | None) -> None:
+        """Write everything there is to `folder`."""
+        folder.mkdir(parents=True)
+        (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        way = np.array(self.poses).reshape(-1, 3)
+        np.savetxt(folder / "path.csv", way, "%.3f", ",", header="x_m,y_m,yaw_rad", comments="")
+        if world is not None and len(way):
+            from vlingnav_sim.pictures import draw_topdown
+
+            expert = world.expert_path(way[0])
+            picture = draw_topdown(world.house, way, expert, world.targets, radius=world.radius)
+            picture.save(folder / "topdown.png")
+        if self._frames:
+            from vlingnav_sim.film import write_film
+
+            write_film(folder / "episode.mp4", self._film(result["instruction"], world), FILM_RATE_HZ)
+
+    def _on_image(self, message: Image) -> None:
+        stamp = convert.seconds(message.header.stamp)
+        if self._recording and abs(stamp - self._last_frame) > 0.95 / FILM_RATE_HZ:
+            self._last_frame = stamp
+            self._frames.append((len(self.poses), convert.rgb(message)))
+
+    def _on_odometry(self, message: Odometry) -> None:
+        try:
+            _, odometry = convert.odometry(message)
+        except ValueError:
+            return
+        self._heard = time.monotonic()
+        self.speed = float(np.abs(odometry.velocity).max())
+        if not self._true:
+            self.poses.append(odometry.pose)
+
+    def _on_truth(self, message: Odometry) -> None:
+        if not self._true:
+            self._true, self.poses = True, []
+        self.poses.append(convert.odometry(message)[1].pose)
+
+    def _film(self, instruction: str, world: World | None) -> Iterator[NDArray[np.uint8]]:
+        """Camera and map side by side, the instruction below."""
+        from PIL import Image as Picture
+        from PIL import ImageDraw, ImageFont
+
+        from vlingnav_sim.pictures import TopDown
+
+        plan = TopDown(world.house, _VIEW, world.targets) if world is not None else None
+        width = _VIEW[0] * (2 if plan is not None else 1)
+        font = ImageFont.load_default(18)
+        drawn = 0
+        for number, (count, rgb) in enumerate(self._frames):
+            page = Picture.new("RGB", (width, _VIEW[1] + _CAPTION_PX), (248, 248, 246))
+            camera = Picture.fromarray(rgb)
+            share = min(_VIEW[0] / camera.width, _VIEW[1] / camera.height)
+            size = (round(camera.width * share), round(camera.height * share))
+            page.paste(camera.resize(size, Picture.Resampling.BICUBIC), (0, 0))
+            if plan is not None and world is not None and count:
+                plan.path(np.array(self.poses[max(drawn - 1, 0) : count]))
+                drawn = count
+                picture = plan.with_robot(self.poses[count - 1].tolist(), world.radius)
+                page.paste(
+                    picture, (_VIEW[0] + (_VIEW[0] - picture.width) // 2, (_VIEW[1] - picture.height) // 2)
+                )
+            text = f"{instruction}    {number / FILM_RATE_HZ:.1f} s"
+            ImageDraw.Draw(page).text((12, _VIEW[1] + 6), text, (40, 44, 52), font)
+            yield np.asarray(page)

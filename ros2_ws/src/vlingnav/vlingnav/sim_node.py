@@ -1,0 +1,226 @@
+"""`sim`: the simulated world as the drivers of a robot, and the clock everything else follows.
+
+Steps run on the steady clock, so a world that is too slow for the machine is a slow world, not a jerky
+one. Like a real base it stands when commands stop coming. `fault` breaks a sensor while running, which
+is how the tests ask what the rest does then.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+
+import numpy as np
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.parameter import Parameter as RosParameter
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CameraInfo, LaserScan
+
+from vlingnav import convert, topics
+from vlingnav.node import Fault, ManagedNode, run
+from vlingnav.params import Parameter
+from vlingnav_interfaces.srv import Score
+from vlingnav_policy.types import Goal, Odometry
+from vlingnav_sim.grid import OccupancyGrid, path_length
+from vlingnav_sim.house import HouseConfig, generate
+from vlingnav_sim.measures import Scorer
+from vlingnav_sim.robots import ROBOTS
+from vlingnav_sim.simulator import Simulator
+from vlingnav_sim.tasks import (
+    SUCCESS_DISTANCE_M,
+    NavigationTask,
+    goal_region,
+    matching_items,
+    sample_task,
+    time_limit_s,
+)
+
+STEP_S = 0.05
+FAULTS = ("none", "camera_lost", "odometry_nan")
+
+
+class SimNode(ManagedNode):
+    """One robot in one house."""
+
+    PARAMETERS = (
+        Parameter("robot", "diff", "Kind of robot, a key of vlingnav_sim.robots.ROBOTS."),
+        Parameter("house", 800003, "Seed of the house.", (0, 999_999_999)),
+        Parameter("max_rooms", 4, "Largest number of rooms.", (1, 8)),
+        Parameter("start", 0, "Which of the house's starts the robot stands at.", (0, 10_000)),
+        Parameter("people", True, "Whether people walk about."),
+        Parameter("headless", False, "Open no window on the world."),
+        Parameter("real_time_factor", 1.0, "Seconds of the world per second.", (0.05, 5.0)),
+        Parameter("camera_rate_hz", 10.0, "Images per second of the world.", (0.5, 20.0)),
+        Parameter("scan_rate_hz", 10.0, "Scans per second of the world.", (0.5, 20.0)),
+        Parameter("publish_depth", False, "Publish depth images too."),
+        Parameter(
+            "command_timeout_s", 0.5, "The base stands when no command came for this long.", (0.05, 5.0)
+        ),
+        Parameter("fault", "none", f"Sensor fault to simulate: {', '.join(FAULTS)}."),
+        Parameter("odom_frame", "odom", "Frame of the odometry."),
+        Parameter("map_frame", "map", "Frame of the ground truth."),
+        Parameter("base_frame", "base_link", "Frame of the robot's body."),
+        Parameter("camera_frame", "camera_optical_frame", "Frame of images and depth."),
+        Parameter("lidar_frame", "lidar", "Frame of scans."),
+    )
+
+    def __init__(self) -> None:
+        super().__init__("sim")
+        self._world: Simulator | None = None
+        self._window = None
+        self.add_on_set_parameters_callback(self._check)
+
+    def configure(self) -> None:
+        """Build the house, put the robot in it."""
+        name = self.param("robot")
+        if name not in ROBOTS:
+            raise Fault(f"there is no robot {name!r}; choose one of: {', '.join(ROBOTS)}")
+        robot = ROBOTS[name]
+        house = generate(self.param("house"), HouseConfig(max_rooms=self.param("max_rooms")))
+        self._grid = OccupancyGrid.from_house(house, radius=robot.radius)
+        self._world = Simulator(house, [robot], people=self.param("people"))
+        self._world.reset(np.array([sample_task(house, self._grid, self.param("start")).start]))
+        self._scorer: Scorer | None = None
+        self._clock_out = self.output(topics.CLOCK)
+        self._image = self.output(topics.IMAGE)
+        self._depth = self.output(topics.DEPTH)
+        self._camera_info = self.output(topics.CAMERA_INFO)
+        self._scan = self.output(topics.SCAN)
+        self._odom = self.output(topics.ODOM)
+        self._truth = self.output(topics.GROUND_TRUTH)
+        self._command = self.input(topics.CMD_VEL, lambda message: convert.command(message.twist))
+        self.own(self.create_service(topics.SCORE[1], topics.SCORE[0], self._score), self.destroy_service)
+        self.every(STEP_S / self.param("real_time_factor"), self._step)
+        if not self.param("headless"):
+            self._open_window(self._world)
+
+    def release(self) -> None:
+        """Close the window and the renderer."""
+        if self._window is not None:
+            self._window.close()
+        if self._world is not None:
+            self._world.close()
+        self._window = self._world = None
+
+    def _check(self, changes: list[RosParameter]) -> SetParametersResult:
+        for change in changes:
+            if change.name == "fault" and change.value not in FAULTS:
+                return SetParametersResult(successful=False, reason=f"a fault is one of: {', '.join(FAULTS)}")
+        return SetParametersResult(successful=True)
+
+    def _open_window(self, world: Simulator) -> None:
+        if not os.environ.get("DISPLAY"):
+            self.get_logger().info("there is no display, so no window opens on the simulation")
+            return
+        import mujoco.viewer
+
+        self._window = mujoco.viewer.launch_passive(
+            world.model, world.data, show_left_ui=False, show_right_ui=False
+        )
+
+    def _step(self) -> None:
+        world = self._world
+        assert world is not None
+        late = self._command.age(self.steady()) > self.param("command_timeout_s")
+        world.step(np.zeros((1, 3)) if late else self._command.value[None], STEP_S)
+        if self._scorer is not None:
+            self._scorer.update()
+        self.diagnostics.count("step")
+        self._clock_out.publish(Clock(clock=convert.stamp(world.time)))
+        self._publish_odometry(world)
+        if self._due(self.param("scan_rate_hz")):
+            self._publish_scan(world)
+        if self._due(self.param("camera_rate_hz")) and self.param("fault") != "camera_lost":
+            self._publish_camera(world)
+        if self._window is not None:
+            self._window.sync()
+
+    def _due(self, rate_hz: float) -> bool:
+        """Whether something that happens `rate_hz` times a second happens on this step."""
+        assert self._world is not None
+        now = self._world.time + 1e-6
+        return math.floor(now * rate_hz) > math.floor((now - STEP_S) * rate_hz)
+
+    def _publish_odometry(self, world: Simulator) -> None:
+        base, now = self.param("base_frame"), world.time
+        truth = believed = Odometry(world.pose(), world.velocity())
+        self._truth.publish(convert.odometry_message(truth, now, self.param("map_frame"), base))
+        if self.param("fault") == "odometry_nan":
+            believed = Odometry(np.full(3, np.nan), truth.velocity)
+        self._odom.publish(convert.odometry_message(believed, now, self.param("odom_frame"), base))
+
+    def _publish_scan(self, world: Simulator) -> None:
+        scan = world.scan()
+        message = LaserScan(
+            angle_min=scan.angle_min,
+            angle_max=scan.angle_min + scan.angle_increment * (len(scan.ranges) - 1),
+            angle_increment=scan.angle_increment,
+            scan_time=1.0 / self.param("scan_rate_hz"),
+            range_min=scan.range_min,
+            range_max=scan.range_max,
+            ranges=scan.ranges.tolist(),
+        )
+        message.header.stamp, message.header.frame_id = convert.stamp(scan.stamp), self.param("lidar_frame")
+        self._scan.publish(message)
+
+    def _publish_camera(self, world: Simulator) -> None:
+        observation, frame = world.observe(), self.param("camera_frame")
+        self._image.publish(convert.image(observation.rgb, observation.stamp, frame))
+        if self.param("publish_depth") and observation.depth is not None:
+            self._depth.publish(convert.image(observation.depth, observation.stamp, frame))
+        camera = world.robots[0].camera
+        k = camera.intrinsics
+        info = CameraInfo(height=camera.height, width=camera.width, distortion_model="plumb_bob", d=[0.0] * 5)
+        info.k, info.r = k.ravel(), np.eye(3).ravel()
+        info.p = np.hstack([k, np.zeros((3, 1))]).ravel()
+        info.header.stamp, info.header.frame_id = convert.stamp(observation.stamp), frame
+        self._camera_info.publish(info)
+
+    def _score(self, request: Score.Request, response: Score.Response) -> Score.Response:
+        world = self._world
+        if world is None or not self.active:
+            response.message = "the simulation is not active"
+        elif request.begin:
+            response.message = self._begin_scoring(world, request.instruction)
+            response.ok = not response.message
+        elif self._scorer is None:
+            response.message = "no episode was begun"
+        else:
+            measures = self._scorer.score(stopped=True)
+            response.ok = True
+            response.success, response.spl, response.soft_spl = (
+                measures.success,
+                measures.spl,
+                measures.soft_spl,
+            )
+            response.distance_to_goal_m = measures.distance_to_goal_m
+            response.path_length_m, response.elapsed_s = measures.path_length_m, measures.elapsed_s
+            response.collisions = measures.collisions
+            response.shortest_path_m = self._shortest_path_m
+            self._scorer = None
+        return response
+
+    def _begin_scoring(self, world: Simulator, instruction: str) -> str:
+        """Start an episode where the robot stands; why that cannot be, else an empty string."""
+        house, pose = world.house, world.pose()
+        targets = matching_items(house, instruction)
+        field = self._grid.distance_field(goal_region(house, self._grid, targets, SUCCESS_DISTANCE_M))
+        if not targets or not np.isfinite(field).any():
+            things = sorted({f"{item.colour} {item.category}" for item in house.items})
+            return f'house {house.seed} has nothing that "{instruction}" names; it has: {", ".join(things)}'
+        self._shortest_path_m = path_length(self._grid.descend(field, pose[:2]))
+        start = (float(pose[0]), float(pose[1]), float(pose[2]))
+        task = NavigationTask(
+            house.seed, start, Goal(instruction), targets, time_limit_s(house), self._shortest_path_m
+        )
+        self._scorer = Scorer(world, task, self._grid)
+        return ""
+
+
+def main() -> None:
+    """Entry point of `vlingnav_sim`."""
+    run(SimNode)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Name, type and quality of service of every interface, once.
+
+Names are relative: the namespace a node is started in says which robot it belongs to. Sensors are best
+effort (the newest counts, and a best-effort subscriber hears every publisher); commands are reliable
+and one deep, so that nothing old is ever acted on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import Twist, TwistStamped
+from nav_msgs.msg import Odometry, Path
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CameraInfo, Image, LaserScan
+from visualization_msgs.msg import MarkerArray
+
+from vlingnav_interfaces.action import Navigate
+from vlingnav_interfaces.msg import ReasoningTrace, SafetyState
+from vlingnav_interfaces.srv import Score
+
+NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+STREAM = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
+COMMAND = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+RECORD = QoSProfile(depth=20, reliability=ReliabilityPolicy.RELIABLE)
+LATCHED = QoSProfile(
+    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
+)
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic: its name in the robot's namespace (or absolute), message type and quality of service."""
+
+    name: str
+    type: type[Any]
+    qos: QoSProfile
+
+
+IMAGE = Topic("image", Image, NEWEST)
+DEPTH = Topic("depth", Image, NEWEST)
+CAMERA_INFO = Topic("camera_info", CameraInfo, NEWEST)
+SCAN = Topic("scan", LaserScan, NEWEST)
+ODOM = Topic("odom", Odometry, STREAM)
+GROUND_TRUTH = Topic("ground_truth", Odometry, STREAM)
+PLAN = Topic("plan", Path, COMMAND)
+REASONING = Topic("reasoning", ReasoningTrace, RECORD)
+CMD_VEL_POLICY = Topic("cmd_vel_policy", TwistStamped, COMMAND)
+CMD_VEL_DESIRED = Topic("cmd_vel_desired", TwistStamped, COMMAND)
+CMD_VEL = Topic("cmd_vel", TwistStamped, COMMAND)
+CMD_VEL_UNSTAMPED = Topic("cmd_vel", Twist, COMMAND)
+SAFETY_STATE = Topic("safety_state", SafetyState, RECORD)
+SAFETY_MARKERS = Topic("safety_markers", MarkerArray, COMMAND)
+CLOCK = Topic("/clock", Clock, NEWEST)
+DIAGNOSTICS = Topic("/diagnostics", DiagnosticArray, RECORD)
+
+NAVIGATE = ("navigate", Navigate)
+SCORE = ("score", Score)

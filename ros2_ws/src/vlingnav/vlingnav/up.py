@@ -1,0 +1,136 @@
+"""`vlingnav up`: the robot graph as plain processes, where `ros2 launch` is not installed.
+
+The same nodes, names, remaps and parameter files as `launch/*.launch.py`, from the same table. A node
+that dies takes the rest with it; Ctrl-C, SIGTERM and a closed terminal leave a standing robot and no
+process behind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import math
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from vlingnav import domain, graph
+from vlingnav.params import Value
+from vlingnav.supervision import Supervisor
+from vlingnav_cli import UserError
+
+if TYPE_CHECKING:
+    from rclpy.executors import Executor
+    from rclpy.node import Node
+
+LOG_FORMAT = "[{severity}] {name}: {message}"
+
+
+def command(node: graph.Node, demo: str, values: dict[str, Value]) -> list[str]:
+    """The command line that runs one node with the arguments' values."""
+    words = [sys.executable, "-m", node.module, "--ros-args", "-r", f"__node:={node.name}"]
+    if values["namespace"]:
+        words += ["-r", f"__ns:=/{str(values['namespace']).strip('/')}"]
+    for inside, outside in node.remaps:
+        words += ["-r", f"{inside}:={outside}"]
+    for file in graph.parameter_files(node, str(values["robot"])):
+        words += ["--params-file", str(file)]
+    parameters = {"use_sim_time": graph.follows_clock(node, demo, values), **graph.overrides(node, values)}
+    for name, value in parameters.items():
+        # YAML quotes keep a text a text: a policy may be called "1".
+        words += ["-p", f'{name}:="{value}"' if isinstance(value, str) else f"{name}:={str(value).lower()}"]
+    return words
+
+
+def full_name(name: str, namespace: str) -> str:
+    """A node's or topic's absolute name."""
+    return f"/{namespace.strip('/')}/{name}" if namespace else f"/{name}"
+
+
+@contextmanager
+def running(demo: str, values: dict[str, Value]) -> Iterator[tuple[Node, Executor, Supervisor]]:
+    """The graph of `demo`, all nodes ACTIVE, for as long as the context lasts; with a ROS node to use it.
+
+    Raises:
+        UserError: no such robot, or the domain is taken.
+        ChildEnded, BringUpFailed: a node could not be started.
+    """
+    if values["robot"] not in graph.robots():
+        raise UserError(f"there is no robot {values['robot']!r}; choose one of: {', '.join(graph.robots())}")
+    domain.stay_on_this_machine()
+    with domain.claimed() as number:
+        import rclpy
+        from rclpy.executors import SingleThreadedExecutor
+        from rclpy.signals import SignalHandlerOptions
+
+        from vlingnav.lifecycle import bring_up
+
+        nodes = graph.members(demo, bool(values["simulation"]))
+        supervisor = Supervisor()
+        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+        node = rclpy.create_node("up", namespace=str(values["namespace"]))
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        try:
+            for entry in nodes:
+                supervisor.start(
+                    entry.name, command(entry, demo, values), {"RCUTILS_CONSOLE_OUTPUT_FORMAT": LOG_FORMAT}
+                )
+            where = f"ROS domain {number}" + (
+                "" if number == 0 else f" (elsewhere: export ROS_DOMAIN_ID={number})"
+            )
+            print(f"starting {', '.join(entry.name for entry in nodes)} on {where}", flush=True)
+            names = [full_name(entry.name, str(values["namespace"])) for entry in nodes]
+            bring_up(node, executor, names, supervisor.check)
+            print("all nodes are active", flush=True)
+            yield node, executor, supervisor
+        finally:
+            with signals_ignored():
+                supervisor.stop()
+                node.destroy_node()
+                rclpy.try_shutdown()
+
+
+@contextmanager
+def signals_as_interrupt() -> Iterator[None]:
+    """SIGTERM and SIGHUP end things the way Ctrl-C does."""
+    previous = {n: signal.signal(n, signal.default_int_handler) for n in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def signals_ignored() -> Iterator[None]:
+    """Nothing interrupts the end, which takes a bounded time."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    previous = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def run(args: argparse.Namespace) -> dict[str, Any] | None:
+    """Bring a demo up; with a goal, go there and end, else stay until Ctrl-C."""
+    from vlingnav.lifecycle import wait_until
+
+    values: dict[str, Value] = {a.name: getattr(args, a.name) for a in graph.ARGUMENTS}
+    if args.goal is not None and args.demo != "navigate":
+        raise UserError(f"--goal needs the demo navigate, not {args.demo}")
+    if not values["simulation"] and not graph.members(args.demo, simulation=False):
+        raise UserError(f"demo {args.demo} is nothing but simulation; leave --no-simulation out")
+    with signals_as_interrupt(), running(args.demo, values) as (node, executor, supervisor):
+        if args.goal is None:
+            print("press Ctrl-C to end", flush=True)
+            with contextlib.suppress(KeyboardInterrupt):
+                wait_until(executor, lambda: False, math.inf, supervisor.check)
+            return None
+        from vlingnav.go import Request, go
+
+        return go(node, executor, Request(args.goal, time_limit_s=args.time_limit), supervisor.check)

@@ -1,0 +1,62 @@
+"""`vlingnav eval`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from vlingnav_cli import UserError
+
+TASKS = ("object",)
+
+
+def house_range(text: str) -> range:
+    """A range of house seeds "FIRST:END", END excluded."""
+    first, _, end = text.partition(":")
+    if not (first.isdigit() and end.isdigit() and int(first) < int(end)):
+        raise argparse.ArgumentTypeError(f'{text!r} is no range of house seeds; write FIRST:END, e.g. "800000:800100"')
+    return range(int(first), int(end))
+
+
+def add_eval(parser: argparse.ArgumentParser) -> None:
+    """Run a policy through many houses and report success, SPL and collisions."""
+    parser.add_argument("--task", choices=TASKS, default="object", help="what the robot is asked (default: %(default)s)")
+    parser.add_argument(
+        "--houses", type=house_range, default=range(800_000, 800_100), metavar="FIRST:END",
+        help="seeds, one episode each (default: 800000:800100)",
+    )  # fmt: skip
+    parser.add_argument("--max-rooms", type=int, default=4, help="largest house (default: %(default)s)")
+    parser.add_argument(
+        "--policy", default="nano",
+        help="nano, the folder of an exported model, expert (searching), shortest-path, random or wall-follower; "
+        "the last two are told by an oracle when to stop (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--no-safety", action="store_true", help="leave the safety filter out")
+    parser.add_argument("--processes", type=int, default=None, help="default: one per core")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Evaluate and print one line of figures."""
+    from vlingnav_policy import ManifestError, load_policy
+    from vlingnav_sim.evaluate import SCRIPTED, EvaluationConfig, evaluate
+
+    if not 1 <= args.max_rooms <= 8:
+        raise UserError(f"--max-rooms is {args.max_rooms}; houses have 1 to 8 rooms")
+    if args.policy not in SCRIPTED:
+        try:
+            load_policy(args.policy)  # a missing model is one sentence here, not one a process
+        except ManifestError as error:
+            raise UserError(str(error)) from error
+    config = EvaluationConfig(args.policy, args.max_rooms, safety=not args.no_safety)
+    try:
+        figures = evaluate(args.houses, config, args.processes)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    low, high = figures["ci95"]
+    print(
+        f"{args.policy}: success {figures['success_rate']:.1%} (95 % interval {low:.1%}–{high:.1%}), "
+        f"SPL {figures['spl']:.3f}, {figures['collisions_per_100m']:.2f} collisions per 100 m, "
+        f"{figures['episodes']} episodes"
+    )
+    return {"policy": args.policy, "task": args.task, "max_rooms": args.max_rooms, **figures}

@@ -1,0 +1,24 @@
+"""Work on many houses in as many processes as there are cores."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from tqdm import tqdm
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+def over_processes(
+    function: Callable[[Job], Result], jobs: Iterable[Job], total: int, label: str, processes: int | None = None
+) -> Iterator[Result]:
+    """Yield `function(job)` for all `jobs`, in order, with a progress bar; `function` must be importable."""
+    for variable in ("OMP_NUM_THREADS", "LP_NUM_THREADS"):  # the processes already fill the cores
+        os.environ.setdefault(variable, "1")
+    context = multiprocessing.get_context("spawn")  # GL contexts do not survive a fork
+    with context.Pool(processes or os.cpu_count()) as pool:
+        yield from tqdm(pool.imap(function, jobs), total=total, desc=label, unit="house", smoothing=0.05)

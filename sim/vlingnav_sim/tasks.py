@@ -1,0 +1,141 @@
+"""Navigation tasks as data: where a robot starts, what it is told, what counts as there.
+
+A task holds no simulator; the same house seed and episode number give the same task. Seeds are split as
+DESIGN has it: below 700 000 for training, 700 000–799 999 for validation, 800 000–899 999 for published results.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlingnav_policy.types import Goal
+from vlingnav_sim.grid import OccupancyGrid, footprint_distance, path_length
+from vlingnav_sim.house import CATALOGUE, COLOURS
+from vlingnav_sim.house.model import House, Item
+
+SUCCESS_DISTANCE_M = 1.0
+PHRASES = ("find the {}", "go to the {}", "look for the {}", "search for the {}", "navigate to the {}")
+
+
+@dataclass(frozen=True)
+class NavigationTask:
+    """One episode to be.
+
+    Attributes:
+        house_seed: seed of the house it happens in.
+        start: `(3,)` x [m], y [m], yaw [rad].
+        goal: what the robot is told.
+        targets: indices of the items that answer the instruction; any of them will do.
+        time_limit_s: the episode ends then [s].
+        shortest_path_m: geodesic distance from the start to the nearest place that counts [m].
+    """
+
+    house_seed: int
+    start: tuple[float, float, float]
+    goal: Goal
+    targets: tuple[int, ...]
+    time_limit_s: float
+    shortest_path_m: float
+
+
+def matching_items(house: House, instruction: str) -> tuple[int, ...]:
+    """Indices of the items an instruction such as "find the red chair" names; the longest category name wins.
+
+    Empty when the house has no such thing, or none of the colour asked for.
+    """
+    words = "".join(c if c.isalnum() else " " for c in instruction.lower()).split()
+    text = f" {' '.join(words)} "
+    named = {item.category for item in house.items if f" {item.category} " in text}
+    if not named:
+        return ()
+    category = max(sorted(named), key=len)
+    rest = text.replace(f" {category} ", " ").split()
+    colours = [colour for colour in COLOURS if colour in rest]
+    return tuple(
+        item.index
+        for item in house.items
+        if item.category == category and (not colours or item.colour in colours)
+    )
+
+
+def goal_region(house: House, grid: OccupancyGrid, targets: tuple[int, ...], reach: float) -> NDArray[np.bool_]:
+    """Free cells `(Ny, Nx)` within `reach` [m] of a target's footprint and in its room, not beyond a wall."""
+    region = np.zeros_like(grid.free)
+    rows, cols = np.nonzero(grid.free)
+    xy = grid.to_world(np.stack([rows, cols], axis=-1))
+    for index in targets:
+        item = house.items[index]
+        x0, y0, x1, y1 = house.rooms[item.room].rect
+        inside = (xy[:, 0] > x0) & (xy[:, 0] < x1) & (xy[:, 1] > y0) & (xy[:, 1] < y1)
+        near = inside & (footprint_distance(item, xy) <= reach)
+        region[rows[near], cols[near]] = True
+    return region
+
+
+def time_limit_s(house: House) -> float:
+    """How long [s] a search may take: 40 s and 25 s a room."""
+    return 40.0 + 25.0 * len(house.rooms)
+
+
+def sample_task(
+    house: House, grid: OccupancyGrid, episode: int = 0, min_path_m: float = 2.0, colour_share: float = 0.8
+) -> NavigationTask:
+    """Draw a search task in `house`.
+
+    The start is at least `min_path_m` [m] of way from the target where the house allows it. The colour is named
+    in `colour_share` of the instructions.
+
+    Raises:
+        ValueError: nothing in the house can be searched for and reached.
+    """
+    rng = np.random.default_rng([house.seed, episode])
+    crowded = crowded_cells(house, grid)
+    candidates = [item for item in house.items if CATALOGUE[item.category].searchable]
+    for index in rng.permutation(len(candidates)):
+        item = candidates[index]
+        coloured = rng.random() < colour_share
+        targets = same_kind(house, item, coloured)
+        region = goal_region(house, grid, targets, SUCCESS_DISTANCE_M)
+        if not region.any():
+            continue
+        field = grid.distance_field(region)
+        reachable = np.isfinite(field) & (grid.clearance > grid.radius + 0.1) & ~crowded
+        far = reachable & (field >= min_path_m)
+        cells = np.argwhere(far if far.any() else reachable & (field > 0.0))
+        if not len(cells):
+            continue
+        cell = cells[rng.integers(len(cells))]
+        x, y = grid.to_world(cell)
+        name = f"{item.colour} {item.category}" if coloured else item.category
+        return NavigationTask(
+            house_seed=house.seed,
+            start=(float(x), float(y), float(rng.uniform(-np.pi, np.pi))),
+            goal=Goal(PHRASES[rng.integers(len(PHRASES))].format(name)),
+            targets=targets,
+            time_limit_s=time_limit_s(house),
+            shortest_path_m=path_length(grid.descend(field, (x, y))),
+        )
+    raise ValueError(f"house {house.seed} has nothing to search for")
+
+
+def crowded_cells(house: House, grid: OccupancyGrid, room_m: float = 0.9) -> NDArray[np.bool_]:
+    """Cells `(Ny, Nx)` a person never gets `room_m` [m] away from: no robot can start there."""
+    rows, cols = np.indices(grid.free.shape)
+    xy = grid.to_world(np.stack([rows, cols], axis=-1))
+    crowded = np.zeros_like(grid.free)
+    for person in house.people:
+        farthest = np.max([np.hypot(*(xy - point).transpose(2, 0, 1)) for point in np.array(person.path)], axis=0)
+        crowded |= farthest < room_m
+    return crowded
+
+
+def same_kind(house: House, item: Item, coloured: bool) -> tuple[int, ...]:
+    """Indices of the items of the same category as `item`, and of the same colour if `coloured`."""
+    return tuple(
+        other.index
+        for other in house.items
+        if other.category == item.category and (not coloured or other.colour == item.colour)
+    )

@@ -1,0 +1,164 @@
+"""The robot graph for tests: real processes, real DDS, a ROS domain of this test process's own."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+
+# Read when rclpy starts, here and in every process that a test starts.
+os.environ["ROS_DOMAIN_ID"] = str(20 + os.getpid() % 80)
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")]))
+
+for module in ("rclpy", "vlingnav_interfaces"):
+    pytest.importorskip(module, reason="the ROS packages are not installed (make install)")
+
+import numpy as np  # noqa: E402
+import rclpy  # noqa: E402
+from lifecycle_msgs.msg import Transition  # noqa: E402
+from lifecycle_msgs.srv import ChangeState  # noqa: E402
+from rcl_interfaces.msg import Parameter, ParameterValue  # noqa: E402
+from rcl_interfaces.srv import SetParameters  # noqa: E402
+from rclpy.action import ActionClient  # noqa: E402
+from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from rclpy.node import Node  # noqa: E402
+from rclpy.signals import SignalHandlerOptions  # noqa: E402
+
+from vlingnav import convert, graph, topics  # noqa: E402
+from vlingnav.lifecycle import wait_until  # noqa: E402
+from vlingnav.params import Value  # noqa: E402
+from vlingnav.supervision import Supervisor  # noqa: E402
+from vlingnav.up import running  # noqa: E402
+from vlingnav_interfaces.action import Navigate  # noqa: E402
+from vlingnav_interfaces.msg import SafetyState  # noqa: E402
+
+
+class Robot:
+    """One running graph and everything it says, as lists of (steady arrival time, message)."""
+
+    def __init__(self, node: Node, executor: SingleThreadedExecutor, supervisor: Supervisor) -> None:
+        self.node, self.executor, self.supervisor = node, executor, supervisor
+        self.heard: dict[str, list[tuple[float, Any]]] = {}
+        for topic in (
+            topics.IMAGE,
+            topics.GROUND_TRUTH,
+            topics.PLAN,
+            topics.REASONING,
+            topics.CMD_VEL_DESIRED,
+            topics.CMD_VEL,
+            topics.SAFETY_STATE,
+            topics.DIAGNOSTICS,
+        ):
+            log = self.heard[topic.name] = []
+            node.create_subscription(
+                topic.type, topic.name, lambda m, log=log: log.append((time.monotonic(), m)), topic.qos
+            )
+        self.navigate = ActionClient(node, Navigate, "navigate")
+        self.feedback: list[Any] = []
+        self.wait(lambda: self.navigate.server_is_ready() and bool(self.heard["image"]), 10.0, "the graph")
+
+    def wait(self, condition: Callable[[], bool], timeout_s: float = 5.0, what: str = "it") -> None:
+        """Spin until `condition` holds; a failed test when it does not in time."""
+        met = wait_until(self.executor, condition, timeout_s, self.supervisor.check)
+        assert met, f"waited {timeout_s} s for {what}"
+
+    def send(self, instruction: str, time_limit_s: float = 0.0) -> Any:
+        """Send a goal; returns its handle."""
+        goal = Navigate.Goal(instruction=instruction, time_limit_s=time_limit_s)
+        sent = self.navigate.send_goal_async(goal, feedback_callback=lambda m: self.feedback.append(m.feedback))
+        self.wait(sent.done, what="the goal to be accepted")
+        assert sent.result().accepted
+        return sent.result()
+
+    def result(self, handle: Any, timeout_s: float = 10.0) -> Navigate.Result:
+        """The result of a goal."""
+        answer = handle.get_result_async()
+        self.wait(answer.done, timeout_s, "the result")
+        return answer.result().result
+
+    def speed(self) -> float:
+        """How fast the robot moves, in truth."""
+        if not self.heard["ground_truth"]:
+            return 0.0
+        return float(np.abs(convert.odometry(self.heard["ground_truth"][-1][1])[1].velocity).max())
+
+    def wait_moving(self) -> None:
+        self.wait(lambda: self.speed() > 0.1, what="the robot to move")
+
+    def wait_standing(self, timeout_s: float = 3.0) -> None:
+        self.wait(lambda: self.speed() < 0.01, timeout_s, "the robot to stand")
+
+    def last_state(self) -> SafetyState:
+        """The newest `safety_state`."""
+        return self.heard["safety_state"][-1][1]
+
+    def set(self, node: str, name: str, value: str) -> None:
+        """Set a text parameter of a node."""
+        client = self.node.create_client(SetParameters, f"{node}/set_parameters")
+        self.wait(client.service_is_ready, what=f"the parameters of {node}")
+        parameter = Parameter(name=name, value=ParameterValue(type=4, string_value=value))
+        answer = client.call_async(SetParameters.Request(parameters=[parameter]))
+        self.wait(answer.done, what=f"{node} to take {name}")
+        assert answer.result().results[0].successful, answer.result().results[0].reason
+        self.node.destroy_client(client)
+
+    def change(self, node: str, *transitions: int) -> None:
+        """Walk a lifecycle node through transitions."""
+        client = self.node.create_client(ChangeState, f"{node}/change_state")
+        self.wait(client.service_is_ready, what=f"the lifecycle of {node}")
+        for transition in transitions:
+            answer = client.call_async(ChangeState.Request(transition=Transition(id=transition)))
+            self.wait(answer.done, what=f"transition {transition} of {node}")
+            assert answer.result().success
+        self.node.destroy_client(client)
+
+    def use_policy(self, name: str) -> None:
+        """Have the policy node run another policy, without a new process."""
+        self.set("policy", "policy", name)
+        self.change(
+            "policy",
+            Transition.TRANSITION_DEACTIVATE,
+            Transition.TRANSITION_CLEANUP,
+            Transition.TRANSITION_CONFIGURE,
+            Transition.TRANSITION_ACTIVATE,
+        )
+
+
+def graph_values(**changes: Value) -> dict[str, Value]:
+    """Values of the graph's arguments for a test."""
+    values: dict[str, Value] = {a.name: a.default for a in graph.ARGUMENTS}
+    return {**values, "headless": True, "policy": "policy_doubles:spin", **changes}
+
+
+@pytest.fixture(scope="module")
+def navigation() -> Iterator[Robot]:
+    """The whole graph, turning on the spot when it has a goal."""
+    with running("navigate", graph_values()) as (node, executor, supervisor):
+        yield Robot(node, executor, supervisor)
+
+
+@pytest.fixture
+def robot(navigation: Robot) -> Robot:
+    """The whole graph with a standing robot and nothing heard yet."""
+    navigation.wait_standing()
+    for log in (*navigation.heard.values(), navigation.feedback):
+        log.clear()
+    navigation.wait(lambda: bool(navigation.heard["ground_truth"] and navigation.heard["image"]))
+    return navigation
+
+
+@pytest.fixture
+def ros() -> Iterator[SingleThreadedExecutor]:
+    """rclpy in this process, and an executor."""
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    executor = SingleThreadedExecutor()
+    yield executor
+    executor.shutdown()
+    rclpy.try_shutdown()

@@ -1,0 +1,72 @@
+"""Policies for the tests, named as "policy_doubles:spin": what the policy node runs without knowing it."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from vlingnav_policy import Decision, Goal, Observation
+
+DT = 0.2
+
+
+class Scripted:
+    """Drives a constant body velocity `(3,)`; says stop at the `stop_at`-th look, thinks at every other."""
+
+    def __init__(self, velocity: tuple[float, float, float], stop_at: int | None = None) -> None:
+        self._velocity = velocity
+        self._stop_at = stop_at
+
+    def reset(self, goal: Goal) -> None:
+        self.looks = 0
+        self.goal = goal
+
+    def act(self, observation: Observation) -> Decision:
+        assert observation.rgb.shape[2] == 3 and observation.odometry is not None
+        self.looks += 1
+        vx, vy, wz = self._velocity
+        t = np.arange(1, 9) * DT
+        if abs(wz) > 1e-6:
+            x, y = vx / wz * np.sin(wz * t), vx / wz * (1.0 - np.cos(wz * t))
+        else:
+            x, y = vx * t, vy * t
+        trajectory = np.stack([x, y, wz * t], axis=-1).astype(np.float32)
+        thought = f"look {self.looks} for {self.goal.instruction!r}" if self.looks % 2 == 0 else None
+        return Decision(trajectory, DT, observation.stamp, self.looks == self._stop_at, thought)
+
+
+class Failing(Scripted):
+    """Raises at its third look."""
+
+    def act(self, observation: Observation) -> Decision:
+        if self.looks == 2:
+            raise RuntimeError("out of ideas")
+        return super().act(observation)
+
+
+class Slow(Scripted):
+    """Takes three seconds a look, far more than a plan may be old."""
+
+    def act(self, observation: Observation) -> Decision:
+        time.sleep(3.0)
+        return super().act(observation)
+
+
+def spin() -> Scripted:
+    """Turns on the spot for ever, which nothing is ever in the way of."""
+    return Scripted((0.0, 0.0, 0.8))
+
+
+def arrive() -> Scripted:
+    """Straight on, and there at the fifth look."""
+    return Scripted((0.3, 0.0, 0.0), stop_at=5)
+
+
+def fail() -> Failing:
+    """An error in the middle of an episode."""
+    return Failing((0.0, 0.0, 0.8))
+
+
+def slow() -> Slow:
+    """An engine that is far too slow."""
+    return Slow((0.0, 0.0, 0.8))

@@ -1,0 +1,301 @@
+"""The filter's contract, call by call: what is passed on, what is not, and what every bad input leads to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import vlingnav_safety.filter as filter_module
+from vlingnav_safety import (
+    FilterConfig,
+    LidarBarrierFilter,
+    Limits,
+    Neighbours,
+    Obstacles,
+    Report,
+    State,
+    cover_rectangle,
+)
+from vlingnav_safety.qp import FAILED
+
+LIMITS = Limits((0.6, 0.0, 1.5), (1.5, 0.0, 6.0))
+FORWARD = np.array([0.6, 0.0, 0.0])
+NAN = float("nan")
+
+
+def around(distance: float = 3.0) -> np.ndarray:
+    """A circle of 180 hits `(180, 2)`."""
+    angle = np.linspace(-np.pi, np.pi, 180, endpoint=False)
+    return distance * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+
+class Drive:
+    """A robot that follows its commands, driving along x through a free world until an input goes bad."""
+
+    def __init__(self) -> None:
+        self.safe = LidarBarrierFilter(FilterConfig(delay=0.0), LIMITS)
+        self.now, self.pose, self.velocity = 0.0, np.zeros(3), np.zeros(3)
+
+    def call(self, spoil: Callable[[dict[str, Any]], None] | None = None) -> tuple[np.ndarray, Report]:
+        inputs: dict[str, Any] = {
+            "state": State(self.pose.copy(), self.velocity.copy(), self.now),
+            "desired": FORWARD.copy(),
+            "neighbours": Neighbours(),
+            "obstacles": Obstacles(around(), self.now),
+            "now": self.now,
+        }
+        if spoil:
+            spoil(inputs)
+        command, report = self.safe.filter(**inputs)
+        change = np.array(LIMITS.acceleration) * 0.05
+        self.velocity = self.velocity + np.clip(command - self.velocity, -change, change)
+        self.pose = self.pose + self.velocity * 0.05
+        self.now += 0.05
+        return command, report
+
+
+def spoil_state(**fields: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda inputs: inputs.update(state=replace(inputs["state"], **fields))
+
+
+def spoil_scan(points: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda inputs: inputs.update(obstacles=Obstacles(points, inputs["now"]))
+
+
+def age(name: str, seconds: float) -> Callable[[dict[str, Any]], None]:
+    return lambda inputs: inputs.update({name: replace(inputs[name], stamp=inputs["now"] - seconds)})
+
+
+BAD: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
+    "no scan": (lambda inputs: inputs.update(obstacles=None), "no scan"),
+    "stale scan": (age("obstacles", 0.31), "scan is 0.31 s old"),
+    "scan from the future": (age("obstacles", -5.0), "scan has no stamp of now"),
+    "scan stamp NaN": (age("obstacles", NAN), "scan has no stamp of now"),
+    "NaN hit": (spoil_scan(np.vstack([around(), [[NAN, 1.0]]])), "hits that are not finite"),
+    "infinite hit": (spoil_scan(np.vstack([around(), [[np.inf, 1.0]]])), "hits that are not finite"),
+    "hits in 3-D": (spoil_scan(np.zeros((5, 3))), "hits that are not finite"),
+    "no hits array": (spoil_scan(None), "hits that are not finite"),
+    "no odometry": (lambda inputs: inputs.update(state=None), "odometry is missing"),
+    "stale odometry": (age("state", 0.25), "odometry is 0.25 s old"),
+    "odometry from the future": (age("state", -1.0), "odometry has no stamp of now"),
+    "NaN pose": (spoil_state(pose=np.array([NAN, 0.0, 0.0])), "odometry is missing or not finite"),
+    "infinite velocity": (
+        spoil_state(velocity=np.array([np.inf, 0.0, 0.0])),
+        "odometry is missing or not finite",
+    ),
+    "odometry jump": (
+        lambda inputs: spoil_state(pose=inputs["state"].pose + [1.0, 0, 0])(inputs),
+        "odometry jumped by 1.",
+    ),
+    "NaN desired": (
+        lambda inputs: inputs.update(desired=np.array([NAN, 0.0, 0.0])),
+        "desired command is not finite",
+    ),
+    "infinite desired": (
+        lambda inputs: inputs.update(desired=np.array([0.6, 0.0, np.inf])),
+        "desired command",
+    ),
+    "no desired": (lambda inputs: inputs.update(desired=None), "desired command is not finite"),
+    "NaN neighbour": (
+        lambda inputs: inputs.update(
+            neighbours=Neighbours(np.array([[1.0, NAN]]), np.zeros((1, 2)), np.ones(1))
+        ),
+        "neighbour is not finite",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_brakes(name: str) -> None:
+    """It ramps to zero at the base's deceleration, names the fault, and goes on when it is over."""
+    spoil, reason = BAD[name]
+    drive = Drive()
+    while drive.velocity[0] < 0.6 - 1e-9:
+        assert drive.call()[1].status == "pass"
+    if name == "odometry jump":  # one jump is one fault: what follows is consistent again
+        before = drive.velocity[0]
+        command, report = drive.call(spoil)
+        assert report.status == "brake" and reason in report.reason
+        assert command[0] == pytest.approx(before - 1.5 * 0.05)
+        return
+    for step in range(1, 12):
+        command, report = drive.call(spoil)
+        assert report.status == "brake"
+        assert reason in report.reason
+        np.testing.assert_allclose(command, [max(0.0, 0.6 - 1.5 * 0.05 * step), 0.0, 0.0], atol=1e-9)
+    command, report = drive.call()
+    assert report.status == "pass" and np.array_equal(command, FORWARD)
+
+
+def test_the_clock_going_back_brakes() -> None:
+    drive = Drive()
+    for _ in range(12):
+        drive.call()
+    drive.now -= 5.0
+    command, report = drive.call()
+    assert report.status == "brake" and "clock" in report.reason
+    assert command[0] == 0.0
+    for _ in range(2):
+        report = drive.call()[1]
+    assert report.status == "pass"
+
+
+def test_failed_projection_brakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    drive = Drive()
+    for _ in range(12):
+        drive.call()
+    monkeypatch.setattr(filter_module, "project", lambda *_: (np.full(2, NAN), NAN, FAILED))
+    command, report = drive.call(spoil_scan(np.array([[0.35, 0.0]])))
+    assert report.status == "brake" and "certified" in report.reason
+    assert command[0] == pytest.approx(0.525)
+
+
+def test_ramp_goes_on_although_the_base_does_not_answer() -> None:
+    """A base slower than `delay` says must not hold the ramp up."""
+    safe = LidarBarrierFilter(FilterConfig(delay=0.0), LIMITS)
+    speeds = []
+    for k in range(12):
+        state = State(np.array([0.6 * 0.05 * k, 0.0, 0.0]), FORWARD, 0.05 * k)
+        speeds.append(safe.filter(state, FORWARD, Neighbours(), None, 0.05 * k)[0][0])
+    assert np.all(np.diff(speeds) <= 0.0) and speeds[-1] == 0.0
+
+
+@pytest.mark.parametrize("desired", [(0.1 + 0.2, 0.0, -1.0 / 3.0), (-0.6, 0.0, 1.5), (0.0, 0.0, 0.0)])
+def test_pass_is_bit_by_bit(desired: tuple[float, float, float]) -> None:
+    safe = LidarBarrierFilter(FilterConfig(), LIMITS)
+    command, report = safe.filter(
+        State(np.zeros(3), np.zeros(3), 0.0), np.array(desired), Neighbours(), Obstacles(around(), 0.0), 0.0
+    )
+    assert report == Report("pass", "", report.clearance, report.barrier, 0.0)
+    assert report.clearance == pytest.approx(3.0 - 0.18)
+    assert report.barrier == pytest.approx((3.0 - 0.05) ** 2 - 0.23**2)
+    assert command.tobytes() == np.array(desired).tobytes()
+
+
+def test_velocity_limits() -> None:
+    safe = LidarBarrierFilter(FilterConfig(), LIMITS)
+    state = State(np.zeros(3), np.zeros(3), 0.0)
+    command, report = safe.filter(
+        state, np.array([9.0, 0.3, -9.0]), Neighbours(), Obstacles(around(), 0.0), 0.0
+    )
+    assert report.status == "filtered" and "velocity limit" in report.reason
+    np.testing.assert_array_equal(command, [0.6, 0.0, -1.5])
+
+
+@pytest.mark.parametrize(
+    "hull,limits",
+    [(((0, 0, 0.18),), LIMITS), (cover_rectangle(0.65, 0.31), Limits((1, 0.6, 1.5), (2, 2, 6)))],
+)
+def test_applied_is_what_was_certified(hull: Any, limits: Limits, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever leaves the filter is the very array whose stopping path was found clear, or a braking ramp."""
+    certified: list[np.ndarray] = []
+    original = filter_module.stopping_path
+
+    def record(velocity: Any, command: np.ndarray, *rest: Any) -> Any:
+        certified.append(command.copy())
+        return original(velocity, command, *rest)
+
+    monkeypatch.setattr(filter_module, "stopping_path", record)
+    safe, rng = LidarBarrierFilter(FilterConfig(hull=hull), limits), np.random.default_rng(0)
+    top, change = np.array(limits.velocity), np.array(limits.acceleration) * 0.05
+    velocity, seen = np.zeros(3), set()
+    for k in range(400):
+        points = around(0.7) + rng.normal(0.0, 0.05, (180, 2))
+        desired = np.array([np.sin(0.1 * k), np.cos(0.13 * k), np.sin(0.03 * k)]) * top
+        command, report = safe.filter(
+            State(np.zeros(3), velocity, 0.05 * k),
+            desired,
+            Neighbours(),
+            Obstacles(points, 0.05 * k),
+            0.05 * k,
+        )
+        seen.add(report.status)
+        if report.status == "filtered":
+            assert np.array_equal(command, certified[-1])
+        elif report.status == "pass":
+            assert np.array_equal(command, desired)
+        else:
+            assert np.all(np.abs(command) <= np.maximum(np.abs(velocity), change) + 1e-9)
+        velocity = velocity + np.clip(command - velocity, -change, change)
+    assert {"pass", "filtered"} <= seen
+
+
+def test_shut_in_it_stands_and_says_so() -> None:
+    """Hits all around and inside the margin: no motion is asked of a standing robot, and none is allowed."""
+    safe = LidarBarrierFilter(FilterConfig(), LIMITS)
+    command, report = safe.filter(
+        State(np.zeros(3), np.zeros(3), 0.0), FORWARD, Neighbours(), Obstacles(around(0.2), 0.0), 0.0
+    )
+    np.testing.assert_allclose(command, 0.0, atol=1e-9)
+    assert report.status != "pass" and report.reason and report.barrier < 0.0
+    assert report.clearance == pytest.approx(0.02)
+
+
+def test_slack_is_reported() -> None:
+    """A hit appears 6 cm ahead at full speed: it brakes, and says by how much that is too late."""
+    safe = LidarBarrierFilter(FilterConfig(), LIMITS)
+    command, report = safe.filter(
+        State(np.zeros(3), FORWARD, 0.0), FORWARD, Neighbours(), Obstacles(np.array([[0.24, 0.0]]), 0.0), 0.0
+    )
+    assert report.status == "brake" and report.slack > 0.1
+    assert "(0.24, 0.00)" in report.reason
+    assert command[0] < 0.6
+
+
+@pytest.mark.parametrize("velocity", [(0.0, 0.0), (-0.5, 0.0)])
+def test_neighbours_are_kept_away_from(velocity: tuple[float, float]) -> None:
+    """In the world frame, whichever way the robot faces; the faster they are the sooner."""
+    safe = LidarBarrierFilter(FilterConfig(), LIMITS)
+    pose = np.array([2.0, 3.0, np.pi / 2])
+    other = Neighbours(np.array([[2.0, 3.95]]), np.array([velocity]), np.array([0.2]))
+    command, report = safe.filter(State(pose, FORWARD, 0.0), FORWARD, other, Obstacles(around(), 0.0), 0.0)
+    assert report.clearance == pytest.approx(0.95 - 0.2 - 0.18)
+    if velocity[0]:
+        assert "neighbour 0" in report.reason and command[0] < 0.6
+    else:
+        assert report.status == "pass"
+
+
+def test_scan_is_moved_to_now() -> None:
+    """A scan 0.2 s old, taken 0.12 m further back: the hit is that much nearer now."""
+    safe = LidarBarrierFilter(FilterConfig(delay=0.0), LIMITS)
+    scan = Obstacles(np.array([[1.0, 0.0]]), 0.0)
+    for k in range(5):
+        now = 0.05 * k
+        state = State(np.array([0.6 * now, 0.0, 0.0]), FORWARD, now)
+        _, report = safe.filter(state, FORWARD, Neighbours(), scan, now)
+    assert report.clearance == pytest.approx(1.0 - 0.12 - 0.18)
+
+
+@pytest.mark.parametrize(
+    "config,limits",
+    [
+        (FilterConfig(hull=()), LIMITS),
+        (FilterConfig(period=0.0), LIMITS),
+        (FilterConfig(delay=-0.1), LIMITS),
+        (FilterConfig(brake_share=1.5), LIMITS),
+        (FilterConfig(), Limits((0.6, 0.0, 1.5), (1.5, 0.0, 0.0))),
+    ],
+)
+def test_senseless_configurations_are_refused(config: FilterConfig, limits: Limits) -> None:
+    with pytest.raises(ValueError, match="needs|cannot"):
+        LidarBarrierFilter(config, limits)
+
+
+def test_fast_enough_for_any_control_loop() -> None:
+    """Median thread time of a call with 360 hits all around, most of them near enough to matter."""
+    safe, rng = LidarBarrierFilter(FilterConfig(), LIMITS), np.random.default_rng(0)
+    angle = np.linspace(-np.pi, np.pi, 360, endpoint=False)
+    spent = []
+    for k in range(300):
+        points = rng.uniform(0.5, 1.0, (360, 1)) * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        state, scan = State(np.zeros(3), np.zeros(3), 0.05 * k), Obstacles(points, 0.05 * k)
+        begin = time.thread_time()
+        safe.filter(state, rng.uniform(-1.0, 1.0, 3) * [0.6, 0.0, 1.5], Neighbours(), scan, 0.05 * k)
+        spent.append(time.thread_time() - begin)
+    assert np.median(spent) < 1e-3

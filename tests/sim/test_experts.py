@@ -1,0 +1,104 @@
+"""Experts find things by looking; baselines do not; the measures tell them apart."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vlingnav_policy.types import Decision, Goal, Observation
+from vlingnav_sim.episode import run_episode
+from vlingnav_sim.experts import RandomWalker, SearchingExpert, ShortestPathExpert
+from vlingnav_sim.experts.exploration import Exploration
+from vlingnav_sim.experts.trajectories import TrajectoryConfig, roll_out
+from vlingnav_sim.grid import OccupancyGrid
+from vlingnav_sim.house import HouseConfig, generate
+from vlingnav_sim.simulator import Simulator
+from vlingnav_sim.tasks import sample_task
+
+SEEDS = range(710_000, 710_008)
+
+
+def episodes(make, seeds=SEEDS):  # type: ignore[no-untyped-def]
+    results = []
+    for seed in seeds:
+        house = generate(seed, HouseConfig(max_rooms=4))
+        grid = OccupancyGrid.from_house(house)
+        task = sample_task(house, grid)
+        with Simulator(house, seed=seed) as simulator:
+            results.append((task, run_episode(simulator, make(simulator), task, grid)))
+    return results
+
+
+def test_experts_succeed_and_the_one_that_knows_the_house_goes_straighter() -> None:
+    searching = [e.measures for _, e in episodes(SearchingExpert)]
+    shortest = [e.measures for _, e in episodes(ShortestPathExpert)]
+    assert sum(m.success for m in searching) >= len(SEEDS) - 1
+    assert sum(m.success for m in shortest) >= len(SEEDS) - 1
+    assert np.mean([m.spl for m in shortest]) >= np.mean([m.spl for m in searching])
+
+
+def test_a_random_walker_does_worse() -> None:
+    walker = [e.measures for _, e in episodes(RandomWalker, range(710_000, 710_005))]
+    assert np.mean([m.spl for m in walker]) < 0.4
+
+
+def test_measures_of_an_episode_are_consistent() -> None:
+    for task, episode in episodes(ShortestPathExpert, range(710_000, 710_003)):
+        m = episode.measures
+        assert m.path_length_m == pytest.approx(np.hypot(*np.diff(episode.poses[:, :2], axis=0).T).sum())
+        assert m.spl == pytest.approx(m.success * task.shortest_path_m / max(task.shortest_path_m, m.path_length_m))
+        assert m.distance_to_goal_m == 0.0 or not m.success
+
+
+class StopsAtOnce:
+    """Says stop where it stands."""
+
+    def reset(self, goal: Goal) -> None:
+        """Nothing to forget."""
+
+    def act(self, observation: Observation) -> Decision:
+        """Stop."""
+        return Decision(np.zeros((8, 3), np.float32), 0.2, observation.stamp, stop=True)
+
+
+def test_stopping_far_away_is_no_success() -> None:
+    for task, episode in episodes(lambda simulator: StopsAtOnce(), range(710_000, 710_003)):
+        assert episode.stopped and not episode.measures.success and episode.measures.spl == 0.0
+        assert episode.measures.distance_to_goal_m == pytest.approx(task.shortest_path_m, rel=0.1, abs=0.1)
+
+
+def test_the_searching_expert_does_not_know_what_it_has_not_seen() -> None:
+    """Two houses that differ only in where an unseen target stands: the first decisions are the same."""
+    house = generate(710_001, HouseConfig(min_rooms=3, max_rooms=4))
+    grid = OccupancyGrid.from_house(house)
+    task = sample_task(house, grid, min_path_m=4.0)
+    with Simulator(house, people=False) as simulator:
+        expert = SearchingExpert(simulator)
+        simulator.reset(np.array([task.start]))
+        expert.reset(task.goal)
+        assert expert.act(simulator.observe()).stop is False
+        assert (expert.found is None) == (max(simulator.visible(i) for i in task.targets) < 0.25)
+
+
+def test_looking_marks_what_is_in_front_and_not_what_is_behind() -> None:
+    house = generate(3, HouseConfig(min_rooms=1, max_rooms=1))
+    grid = OccupancyGrid.from_house(house, resolution=0.1)
+    exploration = Exploration(house, grid, np.ones(1), np.pi / 2)
+    x0, y0, x1, y1 = house.rooms[0].rect
+    pose = np.array([0.5 * (x0 + x1), 0.5 * (y0 + y1), 0.0])
+    exploration.look(pose)
+    ahead, behind = grid.to_cell(pose[:2] + (0.6, 0.0)), grid.to_cell(pose[:2] - (0.6, 0.0))
+    assert exploration.seen[tuple(ahead)] and not exploration.seen[tuple(behind)]
+
+
+@pytest.mark.parametrize("yaw", [0.0, 2.0, np.pi])
+def test_trajectories_can_be_driven_and_end_where_the_path_ends(yaw: float) -> None:
+    config = TrajectoryConfig(waypoints=60)
+    path = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]])
+    rows = roll_out(np.array([0.0, 0.0, yaw]), path, np.pi / 2, config)
+    steps = np.diff(np.vstack([np.zeros(3), rows]), axis=0)
+    assert np.hypot(steps[:, 0], steps[:, 1]).max() <= config.speed * config.dt + 1e-6
+    assert np.abs((steps[:, 2] + np.pi) % (2 * np.pi) - np.pi).max() <= config.turn_rate * config.dt + 1e-6
+    c, s = np.cos(yaw), np.sin(yaw)
+    end = np.array([[c, -s], [s, c]]) @ rows[-1, :2]
+    assert end == pytest.approx([1.0, 1.0], abs=0.12)
