@@ -1,4 +1,4 @@
-"""What policies learn from: one labelled episode is a `Demonstration`. Imports numpy and the policy contract only."""
+"""What policies learn from: one labelled episode is a `Demonstration`. Imports numpy only."""
 
 from vlingnav_datasets.demonstration import Demonstration
 

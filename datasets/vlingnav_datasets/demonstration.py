@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,8 @@ class Demonstration:
         poses, velocities: `(N, 3)` odometry [m, m, rad] and body velocity [m/s, m/s, rad/s].
         trajectories: `(N, T, 3)` float32, what the expert would drive, body frame [m, m, rad].
         stops: `(N,)` bool, whether the expert would stop.
-        found: `(N, 4)` float32: 1 if the target has been seen, its x and y in the body frame [3 m], 1 if it is in view.
+        found: `(N, 4)` float32: 1 if the target has been seen, its x and y in the body frame [3 m], 1 if it
+            is in view.
         success: whether the episode ended well under its driver.
         by_policy: share of the steps that the learning policy drove, 0 to 1.
 
@@ -44,14 +46,17 @@ class Demonstration:
         names = ("tokens", "stamps", "poses", "velocities", "trajectories", "stops", "found")
         lengths = {name: len(getattr(self, name)) for name in names}
         if len(set(lengths.values())) != 1:
-            raise ValueError(f"the steps of a demonstration must be equally many in all arrays, not {lengths}")
+            raise ValueError(
+                f"the steps of a demonstration must be equally many in all arrays, not {lengths}"
+            )
 
     def __len__(self) -> int:
         return len(self.stamps)
 
     def save(self, file: Path) -> None:
         """Write to `file`, a compressed .npz archive."""
-        np.savez_compressed(file, **{f.name: np.asarray(getattr(self, f.name)) for f in dataclasses.fields(self)})
+        arrays: dict[str, Any] = {f.name: np.asarray(getattr(self, f.name)) for f in dataclasses.fields(self)}
+        np.savez_compressed(file, **arrays)
 
     @classmethod
     def load(cls, file: Path) -> Demonstration:
@@ -66,4 +71,6 @@ class Demonstration:
                 raise ValueError(f"{file} is no demonstration: it lacks {', '.join(missing)}")
             values = {f.name: archive[f.name] for f in dataclasses.fields(cls)}
         scalars = {"instruction": str, "success": bool, "by_policy": float}
-        return cls(**{name: scalars[name](value) if name in scalars else value for name, value in values.items()})
+        return cls(
+            **{name: scalars[name](value) if name in scalars else value for name, value in values.items()}
+        )

@@ -8,9 +8,15 @@ from typing import Any
 
 def add_bench_act(parser: argparse.ArgumentParser) -> None:
     """Time one decision of a policy on this machine."""
-    parser.add_argument("--policy", default="nano", help="name or folder of an exported model (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=2, help="cores one decision may take (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=300, help="decisions timed, after 20 to warm up (default: %(default)s)")
+    parser.add_argument(
+        "--policy", default="nano", help="name or folder of an exported model (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=2, help="cores one decision may take (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=300, help="decisions timed, after 20 to warm up (default: %(default)s)"
+    )
     parser.set_defaults(run=run_bench_act)
 
 
@@ -41,4 +47,10 @@ def run_bench_act(args: argparse.Namespace) -> dict[str, Any]:
     timed = times[20:]
     p50, p99 = (float(np.percentile(timed, q)) for q in (50, 99))
     print(f"act: median {p50:.1f} ms, p99 {p99:.1f} ms on {args.threads} threads ({policy.provider})")
-    return {"p50_ms": p50, "p99_ms": p99, "steps": len(timed), "threads": args.threads, "provider": policy.provider}
+    return {
+        "p50_ms": p50,
+        "p99_ms": p99,
+        "steps": len(timed),
+        "threads": args.threads,
+        "provider": policy.provider,
+    }

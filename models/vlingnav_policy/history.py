@@ -1,9 +1,9 @@
 """What is kept of the frames seen so far: dense and sharp for the present, sparse and coarse for the past.
 
-VLingNav, section "Dynamic FPS sampling" and "Grid pooling" (arXiv 2601.08665): a frame of age dT is kept at the rate
-f_max * exp(-dT / s), after Ebbinghaus, and its token grid is pooled with stride max(1, floor(exp(dT / g))). Frames are
-thinned as they age and never looked at again once dropped, so an episode of any length costs the same: at most
-`max_frames` frames in memory and `capacity` tokens in the network.
+VLingNav's dynamic FPS sampling and grid pooling (arXiv 2601.08665): a frame of age dT is kept at the rate
+f_max * exp(-dT / s), after Ebbinghaus, and its token grid is pooled with stride max(1, floor(exp(dT / g))).
+Frames are thinned as they age and never looked at again once dropped, so an episode of any length costs the
+same: at most `max_frames` frames in memory and `capacity` tokens in the network.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ class HistoryConfig:
 
 
 def thin(stamps: Sequence[float], config: HistoryConfig) -> list[int]:
-    """Which of the frames with rising `stamps` [s] to keep: the first, the newest, and between them at the rate of their age.
+    """Which frames of rising `stamps` [s] to keep: first, newest, and others at the rate of their age.
 
-    A frame goes when its neighbours are less than one and a half intervals of its age apart; what stays is then one interval
-    apart on average.
+    A frame goes when its neighbours are less than one and a half intervals of its age apart; what stays is
+    then one interval apart on average.
     """
     keep = [len(stamps) - 1]
     now = stamps[-1]
@@ -86,8 +86,8 @@ def pool(tokens: Tokens, grid: tuple[int, int], stride: int, maxima: int) -> Tok
 
     Args:
         tokens: `(rows * columns, C)`.
-        maxima: of the last so many channels the maximum is taken (a similarity must not be averaged away), of the
-            others the mean.
+        maxima: of the last so many channels the maximum is taken (a similarity must not be averaged away),
+            of the others the mean.
 
     Returns:
         `(n, C)` pooled tokens, in the order of `window_centres`.
@@ -129,8 +129,8 @@ def assemble(frames: Sequence[Frame], config: HistoryConfig) -> tuple[Floats, Fl
     """The network's view of the kept `frames` (oldest first), newest first.
 
     Returns:
-        `(capacity, C)` tokens, `(capacity, META)` when and where each was seen, in the body frame of the newest, and
-        how many of them are real.
+        `(capacity, C)` tokens, `(capacity, META)` when and where each was seen, in the body frame of the
+        newest, and how many of them are real.
     """
     newest = frames[-1]
     out = np.zeros((config.capacity, newest.tokens.shape[1]), np.float32)

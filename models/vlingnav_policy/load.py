@@ -9,7 +9,9 @@ from vlingnav_policy.manifest import ManifestError
 from vlingnav_policy.nano import NanoPolicy
 
 # Beside this room in a checkout; VLINGNAV_CHECKPOINTS points elsewhere where only the wheel is installed.
-CHECKPOINTS = Path(os.environ.get("VLINGNAV_CHECKPOINTS", Path(__file__).resolve().parents[1] / "checkpoints"))
+CHECKPOINTS = Path(
+    os.environ.get("VLINGNAV_CHECKPOINTS", Path(__file__).resolve().parents[1] / "checkpoints")
+)
 
 
 def available() -> list[str]:
@@ -27,4 +29,6 @@ def load_policy(name_or_path: str | Path, threads: int = 2) -> NanoPolicy:
         if directory.is_dir():
             return NanoPolicy.load(directory, threads)
     names = ", ".join(available()) or "none"
-    raise ManifestError(f"no policy {str(name_or_path)!r}: not a folder, and not one of those shipped ({names})")
+    raise ManifestError(
+        f"no policy {str(name_or_path)!r}: not a folder, and not one of those shipped ({names})"
+    )

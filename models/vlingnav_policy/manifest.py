@@ -1,8 +1,9 @@
 """What an exported model says about itself, and the refusal of anything else.
 
-`manifest.json` lies beside the graphs: names, shapes, dtypes, units, normalisation, action scale, dt, vocabulary, training
-commit, and the SHA-256 of every file. A loader compares it with the files and with the robot, and names both sides
-when they differ, so that a wrong camera or a swapped file is found before the robot moves.
+`manifest.json` lies beside the graphs: names, shapes, dtypes, units, normalisation, action scale, dt,
+vocabulary, training commit, and the SHA-256 of every file. A loader compares it with the files and with the
+robot, and names both sides when they differ, so that a wrong camera or a swapped file is found before the
+robot moves.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class ManifestError(Exception):
 
 @dataclass(frozen=True)
 class CameraSpec:
-    """The camera a policy was trained with: pixels, horizontal field of view [rad], height [m], pitch down [rad]."""
+    """The camera a policy was trained with: pixels, field of view and pitch down [rad], height [m]."""
 
     width: int
     height: int
@@ -78,12 +79,16 @@ class Manifest:
         """
         path = directory / "manifest.json"
         if not path.is_file():
-            raise ManifestError(f"no model in {directory}: manifest.json is missing; train or fetch one, or give its path")
+            raise ManifestError(
+                f"no model in {directory}: manifest.json is missing; train or fetch one, or give its path"
+            )
         try:
             data = json.loads(path.read_text())
             found = data["format"]
             if found != FORMAT:
-                raise ManifestError(f"{path} has format {found}, this program reads format {FORMAT}; export the model again")
+                raise ManifestError(
+                    f"{path} has format {found}, this program reads format {FORMAT}; export the model again"
+                )
             data["camera"] = CameraSpec(**data["camera"])
             data["action_scale"] = tuple(data["action_scale"])
             data["vocabulary"] = tuple(data["vocabulary"])
@@ -96,7 +101,10 @@ class Manifest:
                 raise ManifestError(f"the weights {file} are missing; the manifest beside them names them")
             actual = sha256(file)
             if actual != expected:
-                raise ManifestError(f"{file} is not the file of its manifest: sha256 {actual[:12]}…, manifest {expected[:12]}…")
+                raise ManifestError(
+                    f"{file} is not the file of its manifest: "
+                    f"it has sha256 {actual[:12]}…, the manifest says {expected[:12]}…"
+                )
         return manifest
 
     def check_camera(self, camera: CameraSpec, tolerance: float = 0.05) -> None:
@@ -108,7 +116,9 @@ class Manifest:
         for name, ours in asdict(self.camera).items():
             theirs = getattr(camera, name)
             if abs(ours - theirs) > (0 if isinstance(ours, int) else tolerance):
-                raise ManifestError(f"model {self.name!r} expects camera {name} {ours}, the robot has {theirs}")
+                raise ManifestError(
+                    f"model {self.name!r} expects camera {name} {ours}, the robot has {theirs}"
+                )
 
 
 def sha256(path: Path) -> str:

@@ -1,7 +1,8 @@
 """The nano policy: three small graphs and a memory of frames, on numpy and an engine.
 
-`language` runs once per goal, `tower` and `policy` once per decision. The tower's cells are compared with the goal's
-query, kept, thinned and pooled by `FrameHistory`; an episode of any length costs the same per step.
+`language` runs once per goal, `tower` and `policy` once per decision. The tower's cells are compared with
+the goal's query, kept, thinned and pooled by `FrameHistory`; an episode of any length costs the same per
+step.
 """
 
 from __future__ import annotations

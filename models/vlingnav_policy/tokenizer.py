@@ -1,7 +1,7 @@
 """Words to numbers: a closed vocabulary, one token a word.
 
-Enough for short instructions; a backbone with a vocabulary of its own brings its own tokenizer. The special tokens of
-VLingNav (thinking or not, and the action token) have their places from the start.
+Enough for short instructions; a backbone with a vocabulary of its own brings its own tokenizer. The special
+tokens of VLingNav (thinking or not, and the action token) have their places from the start.
 """
 
 from __future__ import annotations

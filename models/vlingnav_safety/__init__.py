@@ -9,8 +9,8 @@ Guaranteed, as long as the assumptions below hold:
     robot, if at all, by its own motion: the robot then stands, or creeps but not toward where it last saw it.
   * A missing, stale, future or non-finite input, an odometry jump or a failed projection brakes at the base's
     deceleration, and the report names it. The desired command is never passed on instead.
-  * Where no command satisfies every barrier, the least violating one is used if it is certified, with its slack
-    in the report, and the robot brakes otherwise.
+  * Where no command satisfies every barrier, the least violating one is used if it is certified, with its
+    slack in the report, and the robot brakes otherwise.
   * The command returned is the one that was certified; a desired command that needs no change comes back bit
     by bit.
 

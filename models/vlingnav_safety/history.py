@@ -105,7 +105,7 @@ class History:
         return compose(early, relative(early, late) * ((stamp - before) / (after - before)))
 
     def predict(self, now: float) -> tuple[Array, Array]:
-        """Predict the motion `(3,)` since the last odometry, and the velocity, when a command of now is obeyed."""
+        """Predict motion `(3,)` since the last odometry, and velocity, when a command of now is obeyed."""
         if self._state is None or now - self._state.stamp > _FORGET:
             return np.zeros(3), np.zeros(3)
         begin, end = self._state.stamp, now + self._delay

@@ -45,7 +45,7 @@ class State:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Other movers, by their own odometry or by perception: `(N, 2)`, `(N, 2)`, `(N,)`, world frame [m, m/s, m]."""
+    """Other movers, in the world frame: `(N, 2)` [m], `(N, 2)` [m/s] and hull radius `(N,)` [m]."""
 
     position: Array = field(default_factory=lambda: np.zeros((0, 2)))
     velocity: Array = field(default_factory=lambda: np.zeros((0, 2)))

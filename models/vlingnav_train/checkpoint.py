@@ -30,7 +30,11 @@ class Nano:
         """Write everything to `file`."""
         networks = {"tower": self.tower, "language": self.language, "policy": self.policy}
         data = {name: network.state_dict() for name, network in networks.items()}
-        about = {"config": asdict(self.config), "history": asdict(self.history), "training": dict(self.training)}
+        about = {
+            "config": asdict(self.config),
+            "history": asdict(self.history),
+            "training": dict(self.training),
+        }
         torch.save({**data, **about, "words": list(tokenizer().words)}, file)
 
     @classmethod

@@ -12,8 +12,8 @@ RUNS = Path("runs/train")
 def add_train_tower(parser: argparse.ArgumentParser) -> None:
     """Stage 0: teach the vision tower and the language encoder to see and to name."""
     parser.add_argument("--out", type=Path, default=RUNS, help="folder for tower.pt (default: %(default)s)")
-    parser.add_argument("--houses", type=int, default=1000, help="houses to look into (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=5000, help="optimiser steps (default: %(default)s)")
+    parser.add_argument("--houses", type=int, default=1500, help="houses to look into (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=4000, help="optimiser steps (default: %(default)s)")
     parser.set_defaults(run=run_train_tower)
 
 
@@ -30,8 +30,12 @@ def run_train_tower(args: argparse.Namespace) -> dict[str, Any]:
 
 def add_train_imitation(parser: argparse.ArgumentParser) -> None:
     """Stage 1: imitate the searching expert, in rounds of DAgger, and export the policy."""
-    parser.add_argument("--tower", type=Path, default=RUNS / "tower.pt", help="of stage 0 (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=RUNS / "nano", help="folder for the model (default: %(default)s)")
+    parser.add_argument(
+        "--tower", type=Path, default=RUNS / "tower.pt", help="of stage 0 (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=RUNS / "nano", help="folder for the model (default: %(default)s)"
+    )
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies houses and steps of every round")
     parser.set_defaults(run=run_train_imitation)
 
@@ -46,10 +50,14 @@ def run_train_imitation(args: argparse.Namespace) -> dict[str, Any]:
     from vlingnav_train.networks import NanoConfig
 
     if not args.tower.is_file():
-        raise UserError(f"{args.tower} is missing; make it with: vlingnav train tower --out {args.tower.parent}")
+        raise UserError(
+            f"{args.tower} is missing; make it with: vlingnav train tower --out {args.tower.parent}"
+        )
     config = ImitationConfig()
     rounds = tuple(
-        dataclasses.replace(r, houses=max(2, round(r.houses * args.scale)), steps=max(2, round(r.steps * args.scale)))
+        dataclasses.replace(
+            r, houses=max(2, round(r.houses * args.scale)), steps=max(2, round(r.steps * args.scale))
+        )
         for r in config.rounds
     )
     train_imitation(dataclasses.replace(config, rounds=rounds), NanoConfig(), args.tower, args.out)
@@ -61,7 +69,10 @@ def add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", type=Path, help="nano.pt of a training run")
     parser.add_argument("--out", type=Path, required=True, help="folder for the graphs and manifest.json")
     parser.add_argument(
-        "--stop-threshold", type=float, default=0.5, help="probability above which it says stop (default: %(default)s)"
+        "--stop-threshold",
+        type=float,
+        default=0.5,
+        help="probability above which it says stop (default: %(default)s)",
     )
     parser.set_defaults(run=run_export)
 

@@ -25,9 +25,9 @@ from vlingnav_sim.experts.trajectories import TrajectoryConfig
 from vlingnav_sim.grid import OccupancyGrid
 from vlingnav_sim.house import HouseConfig, generate
 from vlingnav_sim.measures import IN_VIEW
+from vlingnav_sim.parallel import over_processes
 from vlingnav_sim.simulator import Simulator
 from vlingnav_sim.tasks import sample_task
-from vlingnav_sim.parallel import over_processes
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,9 @@ class Demonstrator:
         return np.array([1.0, there[0] / 3.0, there[1] / 3.0, float(seen)], np.float32)
 
 
-def demonstrate(seed: int, episodes: int, model: Path, driver: DriverConfig, house: HouseConfig) -> list[Demonstration]:
+def demonstrate(
+    seed: int, episodes: int, model: Path, driver: DriverConfig, house: HouseConfig
+) -> list[Demonstration]:
     """`episodes` demonstrations in the house of `seed`, with the exported `model` to see and drive."""
     policy = _load(model)
     built = generate(seed, house)
@@ -132,7 +134,9 @@ def demonstrate(seed: int, episodes: int, model: Path, driver: DriverConfig, hou
             rng = np.random.default_rng([seed, episode, 1])
             demonstrator = Demonstrator(simulator, policy, expert, driver, rng)
             outcome = run_episode(simulator, demonstrator, task, grid)
-            tokens, stamps, poses, velocities, trajectories, stops, found = zip(*demonstrator.rows, strict=True)
+            tokens, stamps, poses, velocities, trajectories, stops, found = zip(
+                *demonstrator.rows, strict=True
+            )
             done.append(
                 Demonstration(
                     task.goal.instruction,

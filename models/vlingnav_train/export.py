@@ -1,6 +1,7 @@
 """From torch to the three ONNX graphs and the manifest that `NanoPolicy` loads.
 
-Every graph is run on both sides before the manifest is written; a graph that does not agree with torch is refused.
+Every graph is run on both sides before the manifest is written; a graph that does not agree with torch is
+refused.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ class _PolicyGraph(nn.Module):
         return prediction.mean, prediction.log_std, prediction.stop
 
 
-def export_graph(module: nn.Module, path: Path, inputs: Mapping[str, Tensor], outputs: list[str]) -> Mapping[str, Any]:
+def export_graph(
+    module: nn.Module, path: Path, inputs: Mapping[str, Tensor], outputs: list[str]
+) -> Mapping[str, Any]:
     """Write `module` to `path` and compare the two.
 
     Returns:
@@ -54,8 +57,8 @@ def export_graph(module: nn.Module, path: Path, inputs: Mapping[str, Tensor], ou
 
     module.eval()
     torch.onnx.export(
-        module, tuple(inputs.values()), str(path), input_names=list(inputs), output_names=outputs, dynamo=False,
-        opset_version=17,
+        module, tuple(inputs.values()), str(path), input_names=list(inputs), output_names=outputs,
+        dynamo=False, opset_version=17,
     )  # fmt: skip
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     with torch.no_grad():
@@ -91,7 +94,9 @@ def export_model(out: Path, nano: Nano, stop_threshold: float = 0.5) -> Manifest
     graphs = {
         "language": export_graph(nano.language, out / "language.onnx", {"words": ids}, ["query"]),
         "tower": export_graph(nano.tower, out / "tower.onnx", {"image": image}, ["cells"]),
-        "policy": export_graph(_PolicyGraph(nano.policy), out / "policy.onnx", frames, ["mean", "log_std", "stop"]),
+        "policy": export_graph(
+            _PolicyGraph(nano.policy), out / "policy.onnx", frames, ["mean", "log_std", "stop"]
+        ),
     }
     camera = DIFF.camera
     manifest = Manifest(

@@ -1,8 +1,9 @@
 """Stage 1: the policy learns to do as the searching expert would, in rounds of DAgger.
 
-One dataset that grows, one network that goes on learning; after each round the network is exported and drives the next one.
-Loss: the paper's squared error on the trajectory, here with Huber's tails (where the expert may go left or right, the
-mean of both is a wall), a Gaussian's likelihood for the spread alone, and cross-entropy for stop.
+One dataset that grows, one network that goes on learning; after each round the network is exported and
+drives the next one.
+Loss: the paper's squared error on the trajectory, here with Huber's tails (where the expert may go left or
+right, the mean of both is a wall), a Gaussian's likelihood for the spread alone, and cross-entropy for stop.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from vlingnav_datasets import Demonstration
 from vlingnav_policy.history import Frame, HistoryConfig, assemble, thin
 from vlingnav_policy.nano import SIMILARITIES
 from vlingnav_sim.house import HouseConfig
-from vlingnav_train.demonstrations import DriverConfig, collect
 from vlingnav_train.checkpoint import Nano, commit
+from vlingnav_train.demonstrations import DriverConfig, collect
 from vlingnav_train.export import export_model
 from vlingnav_train.networks import LanguageEncoder, NanoConfig, PolicyNetwork, Prediction, VisionTower
 from vlingnav_train.vocabulary import tokenizer
@@ -37,7 +38,8 @@ class Round:
     """One round: collect in `houses` new houses, then train for `steps`.
 
     Attributes:
-        episodes: in each house. policy_share: of the driving. lr: at the start of the round; it falls to a tenth.
+        episodes: in each house. policy_share: of the driving. lr: at the start of the round; it falls to a
+            tenth.
     """
 
     houses: int
@@ -151,7 +153,9 @@ def losses(prediction: Prediction, batch: dict[str, Tensor]) -> dict[str, Tensor
     }
 
 
-def train_round(network: PolicyNetwork, data: Demonstrations, config: ImitationConfig, this: Round) -> dict[str, float]:
+def train_round(
+    network: PolicyNetwork, data: Demonstrations, config: ImitationConfig, this: Round
+) -> dict[str, float]:
     """Train for one round; returns the mean losses of its last 200 steps."""
     network.train()
     optimiser = torch.optim.AdamW(network.parameters(), lr=this.lr, weight_decay=config.weight_decay)
@@ -195,7 +199,9 @@ def train_imitation(config: ImitationConfig, network_config: NanoConfig, tower_f
     """All rounds; the exported model, `nano.pt` and `log.json` are in `out` after each."""
     torch.manual_seed(config.seed)
     tower, language = load_tower(tower_file, network_config)
-    nano = Nano(network_config, HistoryConfig(), tower, language, PolicyNetwork(len(tokenizer()), network_config))
+    nano = Nano(
+        network_config, HistoryConfig(), tower, language, PolicyNetwork(len(tokenizer()), network_config)
+    )
     data = Demonstrations(nano.history, network_config.scale, config.seed)
     log: list[dict[str, object]] = []
     seed = config.first_seed
@@ -209,9 +215,14 @@ def train_imitation(config: ImitationConfig, network_config: NanoConfig, tower_f
         for demonstration in collect(seeds, this.episodes, out, driver, house, f"round {number}"):
             data.add(demonstration)
             success.append(demonstration.success)
-        print(f"round {number}: {len(data) - before} new steps, driver's success {np.mean(success):.2f}", flush=True)
+        print(
+            f"round {number}: {len(data) - before} new steps, driver's success {np.mean(success):.2f}",
+            flush=True,
+        )
         figures = train_round(nano.policy, data, config, this)
-        log.append({**asdict(this), "samples": len(data), "driver_success": float(np.mean(success)), "loss": figures})
+        log.append(
+            {**asdict(this), "samples": len(data), "driver_success": float(np.mean(success)), "loss": figures}
+        )
         nano.training = {"commit": commit(), "config": asdict(config), "rounds": log}
         nano.save(out / "nano.pt")
         export_model(out, nano)

@@ -1,9 +1,10 @@
 """The nano networks: a vision tower, a language encoder, and a transformer that decides.
 
-The tower sees one frame and is asked once per frame; what it gives is kept. The language encoder turns an instruction into
-a query whose inner product with the tower's cells says where the named thing is (dense vision-language alignment,
-learned in stage 0). The policy reads the instruction, the similarity and the kept tokens of all frames, and its action
-token becomes a Gaussian over waypoints (VLingNav, section 3). Torch only; the robot runs the ONNX export.
+The tower sees one frame and is asked once per frame; what it gives is kept. The language encoder turns an
+instruction into a query whose inner product with the tower's cells says where the named thing is (dense
+vision-language alignment, learned in stage 0). The policy reads the instruction, the similarity and the kept
+tokens of all frames, and its action token becomes a Gaussian over waypoints (VLingNav, section 3). Torch
+only; the robot runs the ONNX export.
 """
 
 from __future__ import annotations
@@ -87,7 +88,9 @@ class LanguageEncoder(nn.Module):
         self.words = nn.Embedding(vocabulary, width, padding_idx=PAD)
         self.context = nn.Conv1d(width, width, 3, padding=1)  # "coffee table" is not "dining table"
         self.weight = nn.Linear(width, 1)
-        self.head = nn.Sequential(nn.Linear(width, 2 * width), nn.ReLU(), nn.Linear(2 * width, config.channels + 1))
+        self.head = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.ReLU(), nn.Linear(2 * width, config.channels + 1)
+        )
 
     def forward(self, ids: Tensor) -> Tensor:
         x = self.words(ids)
@@ -108,7 +111,9 @@ class Block(nn.Module):
         super().__init__()
         self.heads = heads
         self.norm, self.qkv, self.out = nn.LayerNorm(dim), nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
-        self.mlp = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
+        self.mlp = nn.Sequential(
+            nn.LayerNorm(dim), nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim)
+        )
 
     def forward(self, x: Tensor, bias: Tensor, last_only: bool = False) -> Tensor:
         """`(B, N, dim)` to the same, or to `(B, 1, dim)` when only the last token is wanted."""
@@ -127,8 +132,8 @@ class Prediction:
     Attributes:
         mean, log_std: `(B, T, 3)` Gaussian over waypoints.
         stop: `(B,)` logit.
-        found: `(B, 4)` auxiliary: logit that the target has been seen, its x and y in the body frame [3 m], and the
-            logit that it is in view. Training only.
+        found: `(B, 4)` auxiliary: logit that the target has been seen, its x and y in the body frame [3 m],
+            and the logit that it is in view. Training only.
     """
 
     mean: Tensor
@@ -151,11 +156,15 @@ class PolicyNetwork(nn.Module):
         self.action = nn.Sequential(nn.Linear(3, dim), nn.GELU(), nn.Linear(dim, dim))
         self.blocks = nn.ModuleList(Block(dim, config.heads) for _ in range(config.layers))
         self.norm = nn.LayerNorm(dim)
-        self.trajectory = nn.Sequential(nn.Linear(dim, 2 * dim), nn.GELU(), nn.Linear(2 * dim, config.waypoints * 6))
+        self.trajectory = nn.Sequential(
+            nn.Linear(dim, 2 * dim), nn.GELU(), nn.Linear(2 * dim, config.waypoints * 6)
+        )
         self.stop = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, 1))
         self.found = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, 4))
 
-    def forward(self, words: Tensor, tokens: Tensor, meta: Tensor, used: Tensor, velocity: Tensor) -> Prediction:
+    def forward(
+        self, words: Tensor, tokens: Tensor, meta: Tensor, used: Tensor, velocity: Tensor
+    ) -> Prediction:
         """Decide.
 
         Args:

@@ -1,7 +1,7 @@
-"""Stage 0: the vision tower and the language encoder learn to see and to match words, from the simulator's labels.
+"""Stage 0: vision tower and language encoder learn to see and to name, from the simulator's labels.
 
-Four losses on every cell: which classes, which colours, how far, and where the thing asked for is. The last makes tower
-and language encoder agree on one space; after this stage the tower is frozen.
+Four losses on every cell: which classes, which colours, how far, and where the thing asked for is. The last
+makes tower and language encoder agree on one space; after this stage the tower is frozen.
 """
 
 from __future__ import annotations
@@ -26,15 +26,16 @@ class TowerConfig:
     """Stage 0.
 
     Attributes:
-        houses: seeds of the houses to look at. per_house: views of each.
+        houses: seeds of the houses to look at. per_house: views of each. held_out: validation houses.
         batch: views a step. steps: of the optimiser. lr: peak learning rate. weight_decay: of AdamW.
         max_rooms: of a house.
     """
 
-    houses: tuple[int, int] = (0, 1000)
+    houses: tuple[int, int] = (0, 1500)
     per_house: int = 30
+    held_out: int = 40
     batch: int = 64
-    steps: int = 5000
+    steps: int = 4000
     lr: float = 2e-3
     weight_decay: float = 0.02
     max_rooms: int = 5
@@ -84,7 +85,9 @@ class Grounding:
 
 
 @torch.no_grad()
-def evaluate(tower: VisionTower, language: LanguageEncoder, heads: Heads, views: Views, seed: int = 1) -> Grounding:
+def evaluate(
+    tower: VisionTower, language: LanguageEncoder, heads: Heads, views: Views, seed: int = 1
+) -> Grounding:
     """Grounding on views the tower has not seen."""
     tower.eval()
     batches, rng = ViewBatches(views, seed=seed), np.random.default_rng(seed)
@@ -92,7 +95,9 @@ def evaluate(tower: VisionTower, language: LanguageEncoder, heads: Heads, views:
     for _ in range(12):
         index, classes, _, query = batches.batch(64)
         cells = tower(torch.from_numpy(views.rgb[index]))
-        logits = similarity(cells, language(query_ids(query, rng).flatten(0, 1)).unflatten(0, query.category.shape))
+        logits = similarity(
+            cells, language(query_ids(query, rng).flatten(0, 1)).unflatten(0, query.category.shape)
+        )
         scores.append(logits.flatten().numpy())
         truths.append((query.mask > 0.25).flatten())
         truth = torch.from_numpy(classes).argmax(dim=1)
@@ -110,15 +115,19 @@ def train_tower(config: TowerConfig, network: NanoConfig, out: Path) -> Groundin
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     houses = range(*config.houses)
-    held_out = collect(range(700_000, 700_040), 30, HouseConfig(max_rooms=config.max_rooms))
+    held_out = collect(
+        range(700_000, 700_000 + config.held_out), config.per_house, HouseConfig(max_rooms=config.max_rooms)
+    )
     views = collect(houses, config.per_house, HouseConfig(max_rooms=config.max_rooms))
     batches, rng = ViewBatches(views, seed=config.seed), np.random.default_rng(config.seed)
     generator = torch.Generator().manual_seed(config.seed)
-    tower = VisionTower(network).to(memory_format=torch.channels_last)
+    tower = VisionTower(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     language, heads = LanguageEncoder(len(tokenizer()), network), Heads(network.channels)
     parameters = [*tower.parameters(), *language.parameters(), *heads.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.lr, total_steps=config.steps, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, config.lr, total_steps=config.steps, pct_start=0.1
+    )
     begin = time.monotonic()
     for step in range(config.steps):
         index, classes, colours, query = batches.batch(config.batch)
@@ -147,9 +156,16 @@ def train_tower(config: TowerConfig, network: NanoConfig, out: Path) -> Groundin
             print(f"{line} {time.monotonic() - begin:.0f} s", flush=True)
         if step % 1000 == 999 or step == config.steps - 1:
             result = evaluate(tower, language, heads, held_out)
-            print(f"held out: AP {result.average_precision:.3f}, classes {result.class_accuracy:.3f}", flush=True)
+            print(
+                f"held out: AP {result.average_precision:.3f}, classes {result.class_accuracy:.3f}",
+                flush=True,
+            )
             torch.save(
-                {"tower": tower.state_dict(), "language": language.state_dict(), "words": list(tokenizer().words)},
+                {
+                    "tower": tower.state_dict(),
+                    "language": language.state_dict(),
+                    "words": list(tokenizer().words),
+                },
                 out / "tower.pt",
             )
     return result

@@ -1,7 +1,7 @@
 """Stage 0 data: single looks into houses, with what is where in them.
 
-A cell of the tower covers 8 x 8 pixels; for each view and each (class, colour) pair in it there is the number of its pixels
-in every cell. Masks for "the red chair" and for "the chair" are sums of those.
+A cell of the tower covers 8 x 8 pixels; for each view and each (class, colour) pair in it there is the
+number of its pixels in every cell. Masks for "the red chair" and for "the chair" are sums of those.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from vlingnav_sim import scene
 from vlingnav_sim.grid import OccupancyGrid
 from vlingnav_sim.house import HouseConfig, generate
 from vlingnav_sim.house.model import House
+from vlingnav_sim.parallel import over_processes
 from vlingnav_sim.simulator import Simulator
 from vlingnav_sim.tasks import crowded_cells
-from vlingnav_sim.parallel import over_processes
 from vlingnav_train.vocabulary import CATEGORIES, CLASSES, COLOUR_NAMES, NO_COLOUR
 
 CELL = 8
@@ -96,7 +96,12 @@ def collect_house(seed: int, per_house: int, config: HouseConfig) -> Views:
     rng = np.random.default_rng([seed, 0])
     classes = {name: i for i, name in enumerate(CLASSES)}
     colours = {name: i for i, name in enumerate(COLOUR_NAMES)}
-    rgb, depth, view_of, class_of, colour_of, cells = [], [], [], [], [], []
+    rgb: list[NDArray[np.uint8]] = []
+    depth: list[NDArray[np.float16]] = []
+    cells: list[NDArray[np.uint8]] = []
+    view_of: list[int] = []
+    class_of: list[int] = []
+    colour_of: list[int] = []
     with Simulator(house, seed=seed) as simulator:
         for _ in range(per_house):
             try:
@@ -108,7 +113,11 @@ def collect_house(seed: int, per_house: int, config: HouseConfig) -> Views:
             assert observation.depth is not None
             rgb.append(observation.rgb.copy())
             h, w = observation.depth.shape
-            depth.append(observation.depth.reshape(h // CELL, CELL, w // CELL, CELL).mean(axis=(1, 3)).astype(np.float16))
+            depth.append(
+                observation.depth.reshape(h // CELL, CELL, w // CELL, CELL)
+                .mean(axis=(1, 3))
+                .astype(np.float16)
+            )
             labels = simulator.labels()
             pairs: dict[tuple[int, int], NDArray[np.uint8]] = {}
             for label in np.unique(labels):
@@ -158,7 +167,7 @@ class ViewBatches:
         self._first = np.searchsorted(views.pair_view, np.arange(len(views) + 1))
 
     def batch(self, size: int) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32], Query]:
-        """View indices `(B,)`, class shares `(B, K, h, w)`, colour shares `(B, M, h, w)`, questions `(B, Q)`."""
+        """Views `(B,)`, class shares `(B, K, h, w)`, colour shares `(B, M, h, w)`, questions `(B, Q)`."""
         views, rng = self._views, self._rng
         index = rng.integers(len(views), size=size)
         h, w = views.pair_cells.shape[1:]

@@ -17,7 +17,9 @@ NO_COLOUR = len(COLOUR_NAMES) - 1
 
 def tokenizer() -> WordTokenizer:
     """The tokenizer of the nano preset."""
-    return WordTokenizer.from_texts([*PHRASES, *CATEGORIES, *COLOUR_NAMES, "the a an of to my me nearest where is"])
+    return WordTokenizer.from_texts(
+        [*PHRASES, *CATEGORIES, *COLOUR_NAMES, "the a an of to my me nearest where is"]
+    )
 
 
 def instruction(category: int, colour: int | None, rng: np.random.Generator) -> str:

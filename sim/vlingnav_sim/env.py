@@ -1,7 +1,8 @@
 """The search task as a Gymnasium environment; every reset is another house.
 
-`gymnasium.make("VLingNav/Navigate-v0")` after `import vlingnav_sim.env`, or `make_vector` for one process a core. The
-action is a body velocity and a stop; the safety filter stands before the motors as on the robot, unless switched off.
+`gymnasium.make("VLingNav/Navigate-v0")` after `import vlingnav_sim.env`, or `make_vector` for one process a
+core. The action is a body velocity and a stop; the safety filter stands before the motors as on the robot,
+unless switched off.
 """
 
 from __future__ import annotations
@@ -52,8 +53,9 @@ class EnvConfig:
 class NavigateEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):
     """Find what the instruction names and stop there.
 
-    Observation: `rgb (H, W, 3)` uint8, `depth (H, W)` [m], `odometry (6,)` pose and body velocity, `instruction` text.
-    Action `(4,)` in [-1, 1]: forward, left, turn as shares of the robot's limits; above 0.5 the last says stop.
+    Observation: `rgb (H, W, 3)` uint8, `depth (H, W)` [m], `odometry (6,)` pose and body velocity,
+    `instruction` text. Action `(4,)` in [-1, 1]: forward, left, turn as shares of the robot's limits; above
+    0.5 the last says stop.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 2.5}
@@ -101,28 +103,30 @@ class NavigateEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):
         self._distance, self._collisions = self._scorer.distance_to_goal_m(), 0
         return self._observe(simulator), {"house": house_seed, "shortest_path_m": task.shortest_path_m}
 
-    def step(
-        self, action: NDArray[np.float32]
-    ) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
+    def step(self, action: NDArray[np.float32]) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         """Drive for one period, or stop."""
         simulator, config = self._simulator, self.config
         if simulator is None:
             raise gymnasium.error.ResetNeeded("call reset() before step()")
         stop = bool(action[3] > 0.5)
         if not stop:
-            desired = np.clip(action[:3], -1.0, 1.0).astype(np.float64) * np.array(self._robot.limits.velocity)
+            desired = np.clip(action[:3], -1.0, 1.0).astype(np.float64) * np.array(
+                self._robot.limits.velocity
+            )
             for _ in range(round(config.period_s / config.control_s)):
                 command = desired if self._filter is None else filtered(simulator, 0, self._filter, desired)
                 simulator.step(command[None], config.control_s)
                 self._scorer.update()
         measures = self._scorer.score(stop)
         reward = config.step + config.progress * (self._distance - measures.distance_to_goal_m)
-        reward += config.success * measures.success + config.collision * (measures.collisions - self._collisions)
+        reward += config.success * measures.success + config.collision * (
+            measures.collisions - self._collisions
+        )
         self._distance, self._collisions = measures.distance_to_goal_m, measures.collisions
         late = simulator.time >= self._task.time_limit_s
         return self._observe(simulator), float(reward), stop, late and not stop, {"measures": measures}
 
-    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8] | None:
         """What the camera sees, with render mode "rgb_array"."""
         if self.render_mode is None or self._simulator is None:
             return None
@@ -146,7 +150,7 @@ class NavigateEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):
         }
 
 
-gymnasium.register("VLingNav/Navigate-v0", entry_point=NavigateEnv)
+gymnasium.register("VLingNav/Navigate-v0", entry_point="vlingnav_sim.env:NavigateEnv")
 
 
 def make_vector(count: int, config: EnvConfig = EnvConfig()) -> gymnasium.vector.AsyncVectorEnv:

@@ -1,7 +1,8 @@
 """One episode, the way the robot runs it: policy, tracker, safety filter, motors.
 
-The loop is the one of the ROS graph without ROS: the policy decides every `decision_period_s`, the tracker and the
-safety filter run at the control rate. A policy that is late or wrong cannot pass the filter here either.
+The loop is the one of the ROS graph without ROS: the policy decides every `decision_period_s`, the tracker
+and the safety filter run at the control rate. A policy that is late or wrong cannot pass the filter here
+either.
 """
 
 from __future__ import annotations
@@ -80,12 +81,15 @@ class ControlLoop:
         self._tracker = TrajectoryTracker(limits.velocity)
 
     def follow(self, decision: Decision, odometry_at_capture: Array, duration_s: float) -> None:
-        """Drive along `decision` for `duration_s` [s]; `odometry_at_capture (3,)` is the pose of its stamp."""
+        """Drive along `decision` for `duration_s` [s]; `odometry_at_capture (3,)` is where it was made."""
         sim, robot = self._simulator, self._robot
         for _ in range(round(duration_s / self._rates.control_s)):
             pose = sim.pose(robot)
             command = self._tracker.command(
-                decision.trajectory, decision.dt, sim.time - decision.stamp, relative(odometry_at_capture, pose)
+                decision.trajectory,
+                decision.dt,
+                sim.time - decision.stamp,
+                relative(odometry_at_capture, pose),
             )
             if decision.stop:
                 command = np.zeros(3)
@@ -111,10 +115,13 @@ def run_episode(
     Args:
         simulator: of the task's house; it is reset here.
         safety: whether the lidar barrier filter stands before the motors.
-        on_decision: sees each observation and decision and returns the decision to carry out (data collection).
+        on_decision: sees each observation and decision and returns the decision to carry out (data
+            collection).
     """
     simulator.reset(np.array([task.start]))
-    loop = ControlLoop(simulator, 0, safety_filter(simulator.robots[0], rates.control_s) if safety else None, rates)
+    loop = ControlLoop(
+        simulator, 0, safety_filter(simulator.robots[0], rates.control_s) if safety else None, rates
+    )
     scorer = Scorer(simulator, task, grid)
     policy.reset(task.goal)
     poses, stopped = [simulator.pose()], False

@@ -233,10 +233,12 @@ class OccupancyGrid:
         return cells[np.argmin(np.abs(cells - self.to_cell(xy)).sum(axis=1))]
 
     def distance_field(self, seeds: Any, free: BoolGrid | None = None) -> NDArray[np.float32]:
-        """Geodesic distance [m] `(Ny, Nx)` from the nearest of the cells `(N, 2)` or the boolean mask `seeds`."""
+        """Geodesic distance [m] `(Ny, Nx)` from the nearest of `seeds`, cells `(N, 2)` or a boolean mask."""
         cells = np.asarray(seeds)
         cells = np.argwhere(cells) if cells.dtype == np.bool_ else cells.reshape(-1, 2).astype(np.int64)
-        return dijkstra(self.free if free is None else free, cells, _STEPS, _COSTS) * np.float32(self.resolution)
+        return dijkstra(self.free if free is None else free, cells, _STEPS, _COSTS) * np.float32(
+            self.resolution
+        )
 
     def descend(self, field: NDArray[np.float32], start: Any, free: BoolGrid | None = None) -> Points:
         """Straightened path x, y [m] `(N, 2)` from `start` x, y down a `distance_field` to its source."""

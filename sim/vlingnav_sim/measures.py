@@ -1,8 +1,8 @@
 """How well an episode went: success, SPL, SoftSPL, distance to goal, collisions.
 
 Success: the policy said stop within 1.0 m of a target's footprint with that target in view. SPL is that of
-Anderson et al., "On Evaluation of Embodied Navigation Agents" (2018), eq. 1; SoftSPL replaces success by the share of
-the way covered (Datta et al., 2020), as habitat-lab computes both.
+Anderson et al., "On Evaluation of Embodied Navigation Agents" (2018), eq. 1; SoftSPL replaces success by the
+share of the way covered (Datta et al., 2020), as habitat-lab computes both.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ def at_target(simulator: Simulator, targets: tuple[int, ...], robot: int = 0) ->
 class Scorer:
     """Follows one robot through one episode; call `update` after every step, `score` at the end."""
 
-    def __init__(self, simulator: Simulator, task: NavigationTask, grid: OccupancyGrid, robot: int = 0) -> None:
+    def __init__(
+        self, simulator: Simulator, task: NavigationTask, grid: OccupancyGrid, robot: int = 0
+    ) -> None:
         self._simulator, self._task, self._grid, self._robot = simulator, task, grid, robot
         region = goal_region(simulator.house, grid, task.targets, SUCCESS_DISTANCE_M)
         self._field = grid.distance_field(region)

@@ -14,7 +14,11 @@ Result = TypeVar("Result")
 
 
 def over_processes(
-    function: Callable[[Job], Result], jobs: Iterable[Job], total: int, label: str, processes: int | None = None
+    function: Callable[[Job], Result],
+    jobs: Iterable[Job],
+    total: int,
+    label: str,
+    processes: int | None = None,
 ) -> Iterator[Result]:
     """Yield `function(job)` for all `jobs`, in order, with a progress bar; `function` must be importable."""
     for variable in ("OMP_NUM_THREADS", "LP_NUM_THREADS"):  # the processes already fill the cores

@@ -90,6 +90,7 @@ class Simulator:
         self._culling = Culling(house, model, self.data)
         speeds = [person.speed for person in persons] + [math.hypot(*v[:2]) for v in self._velocity_limit]
         self._fastest = max(speeds)
+        self._command: Array = np.zeros((count, 3))
         self._begin(np.zeros((count, 3)))
 
     def reset(self, poses: ArrayLike) -> None:
@@ -126,7 +127,7 @@ class Simulator:
             raise ValueError(f"a duration of {duration} s is not a positive multiple of {TIMESTEP} s")
         target = np.clip(target, -self._velocity_limit, self._velocity_limit)
         reach = self._ramp * np.arange(1, steps + 1)[:, None, None]
-        ramp = self._command + np.clip(target - self._command, -reach, reach)
+        ramp: Array = self._command + np.clip(target - self._command, -reach, reach)
         self._command = ramp[-1]
         # Two that come towards each other close in twice as fast as the fastest.
         self._contacts.look_out(
@@ -246,7 +247,7 @@ class Simulator:
         mujoco.mj_resetData(self.model, self.data)
         self._qpos[:] = poses
         self._steps = 0
-        self._command: Array = np.zeros((count, 3))
+        self._command = np.zeros((count, 3))
         self._contacts.reset()
         self._observations: list[tuple[int, Observation] | None] = [None] * count
         rngs = [

@@ -1,19 +1,19 @@
 """Navigation tasks as data: where a robot starts, what it is told, what counts as there.
 
-A task holds no simulator; the same house seed and episode number give the same task. Seeds are split as
-DESIGN has it: below 700 000 for training, 700 000–799 999 for validation, 800 000–899 999 for published results.
+A task holds no simulator; the same house seed and episode number give the same task. Seeds below 700 000 are
+for training, 700 000–799 999 for validation, 800 000–899 999 for published results.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vlingnav_policy.types import Goal
 from vlingnav_sim.grid import OccupancyGrid, footprint_distance, path_length
-from vlingnav_sim.house import CATALOGUE, COLOURS
+from vlingnav_sim.house import CATALOGUE, COLOURS, HouseConfig, generate
 from vlingnav_sim.house.model import House, Item
 
 SUCCESS_DISTANCE_M = 1.0
@@ -61,7 +61,26 @@ def matching_items(house: House, instruction: str) -> tuple[int, ...]:
     )
 
 
-def goal_region(house: House, grid: OccupancyGrid, targets: tuple[int, ...], reach: float) -> NDArray[np.bool_]:
+def house_holding(
+    seed: int, instruction: str, config: HouseConfig = HouseConfig(), tries: int = 300
+) -> House:
+    """For demonstrations: the first variant of the house of `seed` that has what `instruction` names.
+
+    The plain house when the instruction is blank or no variant has it.
+    """
+    house = generate(seed, config)
+    if not instruction.strip():
+        return house
+    for variant in range(1, tries):
+        if matching_items(house, instruction):
+            return house
+        house = generate(seed, replace(config, variant=variant))
+    return generate(seed, config)
+
+
+def goal_region(
+    house: House, grid: OccupancyGrid, targets: tuple[int, ...], reach: float
+) -> NDArray[np.bool_]:
     """Free cells `(Ny, Nx)` within `reach` [m] of a target's footprint and in its room, not beyond a wall."""
     region = np.zeros_like(grid.free)
     rows, cols = np.nonzero(grid.free)
@@ -85,8 +104,8 @@ def sample_task(
 ) -> NavigationTask:
     """Draw a search task in `house`.
 
-    The start is at least `min_path_m` [m] of way from the target where the house allows it. The colour is named
-    in `colour_share` of the instructions.
+    The start is at least `min_path_m` [m] of way from the target where the house allows it. The colour is
+    named in `colour_share` of the instructions.
 
     Raises:
         ValueError: nothing in the house can be searched for and reached.
@@ -127,7 +146,9 @@ def crowded_cells(house: House, grid: OccupancyGrid, room_m: float = 0.9) -> NDA
     xy = grid.to_world(np.stack([rows, cols], axis=-1))
     crowded = np.zeros_like(grid.free)
     for person in house.people:
-        farthest = np.max([np.hypot(*(xy - point).transpose(2, 0, 1)) for point in np.array(person.path)], axis=0)
+        farthest = np.max(
+            [np.hypot(*(xy - point).transpose(2, 0, 1)) for point in np.array(person.path)], axis=0
+        )
         crowded |= farthest < room_m
     return crowded
 

@@ -68,7 +68,9 @@ def test_memories_are_placed_in_the_newest_body_frame() -> None:
     history.add(Frame(np.zeros((48, 4), np.float32), 10.0, np.array([3.0, 0.0, np.pi / 2]), 1))
     _, meta, used = history.view()
     oldest = meta[used - 1]
-    assert oldest[1:3] * 3.0 == pytest.approx([0.0, 3.0], abs=1e-6)  # 3 m to the left of a robot that looks left
+    assert oldest[1:3] * 3.0 == pytest.approx(
+        [0.0, 3.0], abs=1e-6
+    )  # 3 m to the left of a robot that looks left
     assert oldest[0] * 30.0 == pytest.approx(10.0)
 
 

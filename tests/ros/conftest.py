@@ -24,7 +24,7 @@ import numpy as np  # noqa: E402
 import rclpy  # noqa: E402
 from lifecycle_msgs.msg import Transition  # noqa: E402
 from lifecycle_msgs.srv import ChangeState  # noqa: E402
-from rcl_interfaces.msg import Parameter, ParameterValue  # noqa: E402
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue  # noqa: E402
 from rcl_interfaces.srv import SetParameters  # noqa: E402
 from rclpy.action import ActionClient  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
@@ -72,7 +72,9 @@ class Robot:
     def send(self, instruction: str, time_limit_s: float = 0.0) -> Any:
         """Send a goal; returns its handle."""
         goal = Navigate.Goal(instruction=instruction, time_limit_s=time_limit_s)
-        sent = self.navigate.send_goal_async(goal, feedback_callback=lambda m: self.feedback.append(m.feedback))
+        sent = self.navigate.send_goal_async(
+            goal, feedback_callback=lambda m: self.feedback.append(m.feedback)
+        )
         self.wait(sent.done, what="the goal to be accepted")
         assert sent.result().accepted
         return sent.result()
@@ -99,11 +101,15 @@ class Robot:
         """The newest `safety_state`."""
         return self.heard["safety_state"][-1][1]
 
-    def set(self, node: str, name: str, value: str) -> None:
-        """Set a text parameter of a node."""
+    def set(self, node: str, name: str, value: str | float) -> None:
+        """Set a parameter of a node."""
         client = self.node.create_client(SetParameters, f"{node}/set_parameters")
         self.wait(client.service_is_ready, what=f"the parameters of {node}")
-        parameter = Parameter(name=name, value=ParameterValue(type=4, string_value=value))
+        if isinstance(value, str):
+            typed = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=value)
+        else:
+            typed = ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=value)
+        parameter = Parameter(name=name, value=typed)
         answer = client.call_async(SetParameters.Request(parameters=[parameter]))
         self.wait(answer.done, what=f"{node} to take {name}")
         assert answer.result().results[0].successful, answer.result().results[0].reason

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import numpy as np
+
 from vlingnav_policy import Decision, Goal, Observation
 
 DT = 0.2

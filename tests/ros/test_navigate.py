@@ -106,6 +106,24 @@ def test_a_lost_camera_stops_the_robot_within_half_a_second(robot: Any) -> None:
         robot.set("sim", "fault", "none")
 
 
+def test_without_the_deadline_a_lost_camera_would_not_stop_it(robot: Any) -> None:
+    """That the deadline is what stops the robot in the test above."""
+    robot.set("policy", "image_timeout_s", 5.0)
+    robot.use_policy("policy_doubles:spin")
+    handle = robot.send("find the chair")
+    robot.wait_moving()
+    robot.set("sim", "fault", "camera_lost")
+    try:
+        lost = robot.heard["image"][-1][0]
+        robot.wait(lambda: robot.heard["ground_truth"][-1][0] > lost + 0.7)
+        assert robot.speed() > 0.1
+    finally:
+        robot.set("sim", "fault", "none")
+        robot.set("policy", "image_timeout_s", 0.4)
+        robot.use_policy("policy_doubles:spin")
+    assert robot.result(handle).outcome == Result.CANCELED
+
+
 def test_a_short_loss_is_waited_for(robot: Any) -> None:
     handle = robot.send("find the chair")
     robot.wait_moving()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from vlingnav import graph, params, reference
+from vlingnav import graph, limits, params, reference
 from vlingnav_safety import cover_rectangle
 from vlingnav_sim.robots import ROBOTS
 
@@ -24,10 +24,13 @@ def parameters_in(file: Path, node: str) -> dict[str, object]:
 @pytest.mark.parametrize("node", NODES, ids=lambda n: n.name)
 def test_parameter_files_are_those_of_the_declarations(node: graph.Node) -> None:
     file = graph.share() / "config" / f"{node.name}.yaml"
-    assert file.read_text(encoding="utf-8") == reference.parameter_file(node), "run: python -m vlingnav.reference"
+    assert file.read_text(encoding="utf-8") == reference.parameter_file(node), (
+        "run: python -m vlingnav.reference"
+    )
     held = parameters_in(file, f"/**/{node.name}")
     assert held == {
-        p.name: list(p.default) if isinstance(p.default, tuple) else p.default for p in reference.declarations(node)
+        p.name: list(p.default) if isinstance(p.default, tuple) else p.default
+        for p in reference.declarations(node)
     }
 
 
@@ -55,11 +58,8 @@ def test_robot_files_say_what_the_simulated_robots_are(name: str) -> None:
     held = parameters_in(graph.share() / "config" / "robots" / f"{name}.yaml", "/**")
     known = {p.name for node in NODES for p in reference.declarations(node)}
     assert set(held) <= known
-    axes = ("x", "y", "w")
-    velocity = tuple(held[f"max_{'w' if a == 'w' else 'v'}{'z' if a == 'w' else a}_{u}"] for a, u in zip(axes, ("mps", "mps", "radps"), strict=True))  # fmt: skip  # noqa: E501
-    assert velocity == robot.limits.velocity
-    acceleration = tuple(held[f"max_a{a}_{u}"] for a, u in zip(axes, ("mps2", "mps2", "radps2"), strict=True))
-    assert acceleration == robot.limits.acceleration
+    assert tuple(held[p.name] for p in limits.VELOCITY) == robot.limits.velocity
+    assert tuple(held[p.name] for p in limits.ACCELERATION) == robot.limits.acceleration
     camera = robot.camera
     assert (held["camera_width_px"], held["camera_height_px"]) == (camera.width, camera.height)
     assert held["camera_height_m"] == camera.mount_height

@@ -46,7 +46,9 @@ def test_measures_of_an_episode_are_consistent() -> None:
     for task, episode in episodes(ShortestPathExpert, range(710_000, 710_003)):
         m = episode.measures
         assert m.path_length_m == pytest.approx(np.hypot(*np.diff(episode.poses[:, :2], axis=0).T).sum())
-        assert m.spl == pytest.approx(m.success * task.shortest_path_m / max(task.shortest_path_m, m.path_length_m))
+        assert m.spl == pytest.approx(
+            m.success * task.shortest_path_m / max(task.shortest_path_m, m.path_length_m)
+        )
         assert m.distance_to_goal_m == 0.0 or not m.success
 
 

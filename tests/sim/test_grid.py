@@ -16,7 +16,12 @@ GREY = (0.5, 0.5, 0.5)
 
 def room_with_screen(gap: float) -> House:
     """A 6 x 4 m room with a screen across its middle, open for `gap` m at the top."""
-    walls = [(-0.05, -0.05, 6.05, 0.05), (-0.05, 3.95, 6.05, 4.05), (-0.05, -0.05, 0.05, 4.05), (5.95, -0.05, 6.05, 4.05)]
+    walls = [
+        (-0.05, -0.05, 6.05, 0.05),
+        (-0.05, 3.95, 6.05, 4.05),
+        (-0.05, -0.05, 0.05, 4.05),
+        (5.95, -0.05, 6.05, 4.05),
+    ]
     walls.append((2.95, 0.0, 3.05, 4.0 - gap))
     return House(
         0,
@@ -32,14 +37,19 @@ def room_with_screen(gap: float) -> House:
 def test_a_path_goes_round_a_screen_and_is_as_long_as_the_taut_string() -> None:
     grid = OccupancyGrid.from_house(room_with_screen(1.0), radius=0.2)
     path = grid.shortest_path((1.0, 1.0), (5.0, 1.0))
-    corner = np.array([[1.0, 1.0], [2.8, 3.2], [3.2, 3.2], [5.0, 1.0]])  # round the screen's end, hull radius away
+    corner = np.array(
+        [[1.0, 1.0], [2.8, 3.2], [3.2, 3.2], [5.0, 1.0]]
+    )  # round the screen's end, hull radius away
     assert path_length(path) == pytest.approx(path_length(corner), rel=0.04)
 
 
 def test_a_gap_narrower_than_the_robot_is_no_way() -> None:
     grid = OccupancyGrid.from_house(room_with_screen(0.3), radius=0.2)
     assert len(grid.shortest_path((1.0, 1.0), (5.0, 1.0))) == 0
-    assert len(OccupancyGrid.from_house(room_with_screen(0.7), radius=0.2).shortest_path((1.0, 1.0), (5.0, 1.0))) > 0
+    assert (
+        len(OccupancyGrid.from_house(room_with_screen(0.7), radius=0.2).shortest_path((1.0, 1.0), (5.0, 1.0)))
+        > 0
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -53,7 +63,12 @@ def test_distances_agree_with_scipy_on_eight_neighbours_and_never_exceed_them(se
     for dr, dc in ((0, 1), (1, 0), (1, 1), (1, -1)):
         for r, c in np.argwhere(grid.free):
             a, b = r + dr, c + dc
-            if 0 <= a < rows and 0 <= b < cols and grid.free[a, b] and (not (dr and dc) or (grid.free[r, b] and grid.free[a, c])):
+            if (
+                0 <= a < rows
+                and 0 <= b < cols
+                and grid.free[a, b]
+                and (not (dr and dc) or (grid.free[r, b] and grid.free[a, c]))
+            ):
                 edges.append((index[r, c], index[a, b], np.hypot(dr, dc)))
     i, j, w = np.array(edges).T
     graph = csr_matrix((w, (i.astype(int), j.astype(int))), shape=(rows * cols, rows * cols))

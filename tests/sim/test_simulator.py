@@ -175,6 +175,29 @@ def test_a_start_in_collision_is_refused_by_name(make_room: MakeRoom, pose, what
         sim.reset([[0.0, 0.0, 0.0], [-1.0, 0.0, 0.0]])
 
 
+def test_looking_for_contacts_only_nearby_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = generate(3)
+    start = [[*house.people[0].path[0], 0.3], [*house.people[1].path[0], 0.3]]
+
+    def run(sim: Simulator) -> tuple[list[np.ndarray], list[int], int]:
+        sim.reset(start)
+        rng, poses, looked = np.random.default_rng(0), [], 0
+        for _ in range(400):
+            sim.step(np.column_stack([np.full(2, 0.5), np.zeros(2), rng.uniform(-1.0, 1.0, 2)]), STEP_S)
+            poses += [sim.pose(0), sim.pose(1), sim.people()]
+            looked += sim.model.opt.disableflags == 0
+        return poses, [sim.collisions(0), sim.collisions(1)], looked
+
+    with Simulator(house, (DIFF, OMNI)) as sim:
+        sparing = run(sim)
+        monkeypatch.setattr(sim._contacts, "look_out", lambda *_: None)
+        always = run(sim)
+    for a, b in zip(sparing[0], always[0], strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert sparing[1] == always[1] and sum(always[1]) > 0
+    assert 0 < sparing[2] < always[2] == 400
+
+
 # People
 
 

@@ -17,7 +17,8 @@ from vlingnav_sim.tasks import SUCCESS_DISTANCE_M, goal_region, matching_items, 
 def furnished(*things: tuple[str, str]) -> House:
     house = generate(0, HouseConfig(max_rooms=1))
     items = tuple(
-        Item(i, category, colour, 0, (1.0, 1.0, 0.0), (0.2, 0.2, 0.5), ()) for i, (colour, category) in enumerate(things)
+        Item(i, category, colour, 0, (1.0, 1.0, 0.0), (0.2, 0.2, 0.5), ())
+        for i, (colour, category) in enumerate(things)
     )
     return dataclasses.replace(house, items=items)
 

@@ -1,4 +1,4 @@
-"""What runs a graph. An engine takes named arrays and returns named arrays; nothing else may know which one it is."""
+"""What runs a graph: named arrays in, named arrays out; nothing else may know which engine it is."""
 
 from __future__ import annotations
 

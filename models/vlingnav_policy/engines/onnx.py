@@ -1,7 +1,7 @@
 """ONNX Runtime on the CPU.
 
-The graph is compared with its manifest entry when it is loaded, so that a mismatch is a sentence at start and not a
-shape error on the road.
+The graph is compared with its manifest entry when it is loaded, so that a mismatch is a sentence at start
+and not a shape error on the road.
 """
 
 from __future__ import annotations
@@ -39,10 +39,17 @@ class OnnxEngine:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
         except Exception as error:
-            raise ManifestError(f"{path} cannot be loaded by ONNX Runtime {onnxruntime.__version__}: {error}") from error
-        for side, values in (("inputs", self._session.get_inputs()), ("outputs", self._session.get_outputs())):
+            raise ManifestError(
+                f"{path} cannot be loaded by ONNX Runtime {onnxruntime.__version__}: {error}"
+            ) from error
+        for side, values in (
+            ("inputs", self._session.get_inputs()),
+            ("outputs", self._session.get_outputs()),
+        ):
             if (actual := describe(values)) != expected[side]:
                 raise ManifestError(f"{path} has {side} {actual}, its manifest says {expected[side]}")
 

@@ -14,13 +14,17 @@ def house_range(text: str) -> range:
     """A range of house seeds "FIRST:END", END excluded."""
     first, _, end = text.partition(":")
     if not (first.isdigit() and end.isdigit() and int(first) < int(end)):
-        raise argparse.ArgumentTypeError(f'{text!r} is no range of house seeds; write FIRST:END, e.g. "800000:800100"')
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is no range of house seeds; write FIRST:END, e.g. "800000:800100"'
+        )
     return range(int(first), int(end))
 
 
 def add_eval(parser: argparse.ArgumentParser) -> None:
     """Run a policy through many houses and report success, SPL and collisions."""
-    parser.add_argument("--task", choices=TASKS, default="object", help="what the robot is asked (default: %(default)s)")
+    parser.add_argument(
+        "--task", choices=TASKS, default="object", help="what the robot is asked (default: %(default)s)"
+    )
     parser.add_argument(
         "--houses", type=house_range, default=range(800_000, 800_100), metavar="FIRST:END",
         help="seeds, one episode each (default: 800000:800100)",
@@ -28,8 +32,8 @@ def add_eval(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-rooms", type=int, default=4, help="largest house (default: %(default)s)")
     parser.add_argument(
         "--policy", default="nano",
-        help="nano, the folder of an exported model, expert (searching), shortest-path, random or wall-follower; "
-        "the last two are told by an oracle when to stop (default: %(default)s)",
+        help="nano, the folder of an exported model, expert (searching), shortest-path, random or "
+        "wall-follower; the last two are told by an oracle when to stop (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--no-safety", action="store_true", help="leave the safety filter out")
     parser.add_argument("--processes", type=int, default=None, help="default: one per core")

@@ -1,7 +1,7 @@
 """Scripted policies: they decide like any other `Policy`, but may look into the simulator.
 
-`searching` knows only what the robot has seen and is what policies imitate; `shortest_path` knows the house and serves
-scores and takeovers; `baselines` are what a learned policy must beat.
+`searching` knows only what the robot has seen and is what policies imitate; `shortest_path` knows the house
+and serves scores and takeovers; `baselines` are what a learned policy must beat.
 """
 
 from vlingnav_sim.experts.baselines import RandomWalker, WallFollower

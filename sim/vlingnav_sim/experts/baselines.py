@@ -1,7 +1,7 @@
 """What a learned policy must beat: a random walker and a wall follower, both stopping like an oracle.
 
-Neither can recognise anything, so both are told by the simulator when they stand at the target; their success is then
-that of their way of moving alone, an upper bound for policies without eyes.
+Neither can recognise anything, so both are told by the simulator when they stand at the target; their
+success is then that of their way of moving alone, an upper bound for policies without eyes.
 """
 
 from __future__ import annotations

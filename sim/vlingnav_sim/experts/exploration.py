@@ -1,8 +1,8 @@
 """What a robot has seen of a house, and where it pays to look next.
 
-Frontier exploration (Yamauchi, 1997) on a coarse grid: the camera's field of view is swept with rays, what they cross is
-known, and the rim of the known floor is where to go. Which rim: near, ahead, with much unseen behind it, and in a room
-where the thing plausibly stands, once it is clear which kind of room that is.
+Frontier exploration (Yamauchi, 1997) on a coarse grid: the camera's field of view is swept with rays, what
+they cross is known, and the rim of the known floor is where to go. Which rim: near, ahead, with much unseen
+behind it, and in a room where the thing plausibly stands, once it is clear which kind of room that is.
 """
 
 from __future__ import annotations
@@ -45,8 +45,10 @@ class ExplorationConfig:
 
 
 @njit(cache=True)
-def _sweep(seen: BoolGrid, opaque: BoolGrid, x: float, y: float, yaw: float, hfov: float, reach: float) -> None:
-    """Mark in `seen` the cells that rays of length `reach` [cells] from x, y [cells] cross; walls end a ray."""
+def _sweep(
+    seen: BoolGrid, opaque: BoolGrid, x: float, y: float, yaw: float, hfov: float, reach: float
+) -> None:
+    """Mark in `seen` what rays of length `reach` [cells] from x, y [cells] cross; walls end a ray."""
     rays = int(hfov * reach) + 1
     for i in range(rays):
         angle = yaw - hfov / 2 + hfov * i / max(rays - 1, 1)
@@ -144,11 +146,15 @@ class Exploration:
         back = grid.descend(field, self._last, free)
         return back[::-1]
 
-    def _cost(self, pose: Array, cell: NDArray[np.int64], way: float, unseen: NDArray[np.float32], seen: BoolGrid) -> float:
+    def _cost(
+        self, pose: Array, cell: NDArray[np.int64], way: float, unseen: NDArray[np.float32], seen: BoolGrid
+    ) -> float:
         config, grid = self._config, self._grid
         xy = grid.to_world(cell)
         turn = abs(float(wrap(np.arctan2(xy[1] - pose[1], xy[0] - pose[0]) - pose[2])))
-        cost = way + config.turn_cost * turn - config.gain * min(float(unseen[tuple(cell)]), config.gain_limit)
+        cost = (
+            way + config.turn_cost * turn - config.gain * min(float(unseen[tuple(cell)]), config.gain_limit)
+        )
         cost -= config.plausible * self._plausibility(cell, seen)
         if self._last is not None and np.hypot(*(xy - self._last)) < 0.8:
             cost -= config.keep

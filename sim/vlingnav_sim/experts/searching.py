@@ -1,7 +1,7 @@
 """The expert that policies imitate: it searches, knowing only what the robot has seen.
 
-Imitating shortest paths teaches no search. This one explores the rim of what is known, plausible rooms first, and goes
-straight to the target once the camera has had it in view; then it stops, close and facing it.
+Imitating shortest paths teaches no search. This one explores the rim of what is known, plausible rooms
+first, and goes straight to the target once the camera has had it in view; then it stops, close and facing it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 
 from vlingnav_policy.types import Decision, Goal, Observation
 from vlingnav_sim.experts.exploration import Exploration, ExplorationConfig
-from vlingnav_sim.experts.trajectories import PLANNING_RADIUS_M, TIGHT_M, TrajectoryConfig, free_of_people, roll_out
+from vlingnav_sim.experts.trajectories import (
+    PLANNING_RADIUS_M,
+    TIGHT_M,
+    TrajectoryConfig,
+    free_of_people,
+    roll_out,
+)
 from vlingnav_sim.grid import OccupancyGrid, footprint_distance
 from vlingnav_sim.house import CATALOGUE
 from vlingnav_sim.simulator import Simulator
@@ -87,7 +93,9 @@ class SearchingExpert:
         if self._found is not None:
             return self._approach(pose, observation.stamp)
         path = self._exploration.choose(pose, free_of_people(self._simulator, self._grid, pose))
-        if path is None:  # people stand in the only way, or it is a tight one: they make room, and it is driven with care
+        if (
+            path is None
+        ):  # people stand in the only way, or it is a tight one: they make room, and it is driven with care
             path = self._exploration.choose(pose, self._grid.clearance > TIGHT_M)
         if path is None:  # all is seen and the target was missed: look again, from nearer
             self._exploration.forget()

@@ -1,4 +1,4 @@
-"""The expert that knows the house: straight to the nearest target. For scores and takeovers, not to imitate."""
+"""The expert that knows the house and goes straight to the target: for scores and takeovers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from vlingnav_sim.tasks import goal_region, matching_items
 class ShortestPathExpert:
     """Drives the shortest path to what the goal names; a `Policy`."""
 
-    def __init__(self, simulator: Simulator, robot: int = 0, trajectory: TrajectoryConfig = TrajectoryConfig()) -> None:
+    def __init__(
+        self, simulator: Simulator, robot: int = 0, trajectory: TrajectoryConfig = TrajectoryConfig()
+    ) -> None:
         self._simulator, self._robot, self._trajectory = simulator, robot, trajectory
         self._grid = OccupancyGrid.from_house(simulator.house, PLANNING_RADIUS_M)
 
@@ -40,6 +42,8 @@ class ShortestPathExpert:
         items = [sim.house.items[i] for i in self._targets]
         item = min(items, key=lambda it: np.hypot(it.pose[0] - path[-1, 0], it.pose[1] - path[-1, 1]))
         facing = float(np.arctan2(item.pose[1] - path[-1, 1], item.pose[0] - path[-1, 0]))
-        arrived = float(np.hypot(*(path[-1] - pose[:2]))) < 0.15 and at_target(sim, self._targets, self._robot)
+        arrived = float(np.hypot(*(path[-1] - pose[:2]))) < 0.15 and at_target(
+            sim, self._targets, self._robot
+        )
         trajectory = roll_out(pose, path, facing, self._trajectory)
         return Decision(trajectory=trajectory, dt=self._trajectory.dt, stamp=observation.stamp, stop=arrived)

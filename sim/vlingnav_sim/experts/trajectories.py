@@ -1,7 +1,7 @@
 """From a path on the map to the short trajectory a `Decision` holds.
 
-A pure-pursuit unicycle is rolled out along the path, so every trajectory is one the base can drive: it turns on the
-spot when the path leads elsewhere, slows in bends, and comes to rest at the end, facing `final_yaw`.
+A pure-pursuit unicycle is rolled out along the path, so every trajectory is one the base can drive: it turns
+on the spot when the path leads elsewhere, slows in bends, and comes to rest at the end, facing `final_yaw`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def free_of_people(
 
 
 def point_along(path: Array, xy: Array, lookahead: float) -> tuple[Array, float]:
-    """The point `lookahead` [m] further along `path (N, 2)` than its point nearest to `xy`, and the way left [m]."""
+    """The point of `path (N, 2)` `lookahead` [m] past the one nearest to `xy`, and the way left [m]."""
     if len(path) == 1:
         return path[0], float(np.hypot(*(path[0] - xy)))
     a, d = path[:-1], np.diff(path, axis=0)

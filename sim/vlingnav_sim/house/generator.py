@@ -36,6 +36,7 @@ class HouseConfig:
         people: how many people walk about, from and to, both included.
         density: furniture relative to the usual amount; 0 for empty rooms.
         loops: chance of a further door between neighbours that are joined already.
+        variant: another number draws another house from the same seed.
     """
 
     min_rooms: int = 1
@@ -43,6 +44,7 @@ class HouseConfig:
     people: tuple[int, int] = (0, 3)
     density: float = 1.0
     loops: float = 0.25
+    variant: int = 0
 
     def __post_init__(self) -> None:
         """Refuses what cannot be drawn."""
@@ -57,6 +59,8 @@ class HouseConfig:
             raise ValueError(f"density={self.density} must lie between 0 and 2.")
         if not 0.0 <= self.loops <= 1.0:
             raise ValueError(f"loops={self.loops} is a chance and must lie between 0 and 1.")
+        if self.variant < 0:
+            raise ValueError(f"variant={self.variant} is negative; use 0 or a larger number.")
 
 
 def generate(seed: int, config: HouseConfig = HouseConfig()) -> House:
@@ -72,7 +76,7 @@ def generate(seed: int, config: HouseConfig = HouseConfig()) -> House:
     """
     if seed < 0:
         raise ValueError(f"House seed {seed} is negative; use 0 or a larger number.")
-    streams = np.random.SeedSequence(seed).spawn(4)
+    streams = np.random.SeedSequence([seed, config.variant]).spawn(4)
     plan, furniture, people, light = (np.random.Generator(np.random.PCG64(s)) for s in streams)
 
     rects, kinds = draw_plan(plan, int(plan.integers(config.min_rooms, config.max_rooms + 1)))

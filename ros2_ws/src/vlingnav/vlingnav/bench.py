@@ -38,12 +38,13 @@ class LoopTimer:
         self._plans: list[tuple[float, int]] = []
         self._desired: list[int] = []
         self._commands: list[int] = []
-        for topic, callback in (
+        callbacks: list[tuple[topics.Topic, Any]] = [
             (topics.IMAGE, self._on_image),
             (topics.PLAN, self._on_plan),
             (topics.CMD_VEL_DESIRED, lambda _, info: self._desired.append(info["source_timestamp"])),
             (topics.CMD_VEL, lambda _, info: self._commands.append(info["source_timestamp"])),
-        ):
+        ]
+        for topic, callback in callbacks:
             # Deeper than the graph's own queues: nothing may be missed while another message is handled.
             qos = QoSProfile(depth=50, reliability=topic.qos.reliability)
             node.create_subscription(topic.type, topic.name, callback, qos)

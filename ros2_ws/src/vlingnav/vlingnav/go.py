@@ -99,7 +99,7 @@ def go(
     goal = _goal(request)
     client = ActionClient(node, topics.NAVIGATE[1], topics.NAVIGATE[0])
     recorder = Recorder(node)
-    if not wait_until(executor, client.server_is_ready, 8.0, check):
+    if not wait_until(executor, client.server_is_ready, 5.0, check):
         raise UserError(
             f"no robot answers on {node.resolve_topic_name(topics.NAVIGATE[0])}; start one with "
             "`vlingnav up navigate`, and use the same --namespace and ROS_DOMAIN_ID"

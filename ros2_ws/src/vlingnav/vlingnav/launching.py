@@ -14,8 +14,11 @@ from launch.actions import (
     Shutdown,
 )
 from launch.conditions import IfCondition
+from launch.event import Event
 from launch.event_handlers import OnProcessStart
 from launch.events import matches_action
+from launch.launch_context import LaunchContext
+from launch.launch_description import LaunchDescription
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration
 from launch_ros.actions import LifecycleNode
 from launch_ros.event_handlers import OnStateTransition
@@ -23,7 +26,6 @@ from launch_ros.events.lifecycle import ChangeState
 from launch_ros.parameter_descriptions import ParameterFile, ParameterValue
 from lifecycle_msgs.msg import Transition
 
-from launch import Event, LaunchContext, LaunchDescription
 from vlingnav import graph
 
 

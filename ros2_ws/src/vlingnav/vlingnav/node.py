@@ -17,13 +17,14 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleNode, LifecycleState
+from rclpy.lifecycle import TransitionCallbackReturn as Return
 from rclpy.publisher import Publisher
 from rclpy.signals import SignalHandlerOptions
 from rclpy.timer import Timer
@@ -34,7 +35,7 @@ from vlingnav.freshness import Input
 from vlingnav.params import Parameter, declare
 from vlingnav.supervision import end_with_supervisor
 
-Result = TransitionCallbackReturn
+Result: TypeAlias = Any  # rclpy's TransitionCallbackReturn, which type checkers cannot see into
 
 
 class Fault(Exception):
@@ -153,7 +154,7 @@ class ManagedNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> Result:
         """See rclpy; calls `configure`."""
         result = self._attempt("configure", self.configure)
-        if result != Result.SUCCESS:
+        if result != Return.SUCCESS:
             self._let_go()
             return result
         return super().on_configure(state)
@@ -165,7 +166,7 @@ class ManagedNode(LifecycleNode):
         for periodic in self._periodic:
             periodic.timer = self.create_timer(periodic.period_s, periodic.callback, clock=self._steady)
         result = self._attempt("activate", self.activate)
-        if result != Result.SUCCESS:
+        if result != Return.SUCCESS:
             self.on_deactivate(state)
         return result
 
@@ -173,7 +174,8 @@ class ManagedNode(LifecycleNode):
         """See rclpy; calls `halt`."""
         self.active = False
         for periodic in self._periodic:
-            self.destroy_timer(periodic.timer)
+            if periodic.timer is not None:
+                self.destroy_timer(periodic.timer)
             periodic.timer = None
         result = self._attempt("deactivate", self.halt)
         super().on_deactivate(state)
@@ -200,11 +202,11 @@ class ManagedNode(LifecycleNode):
             hook()
         except Fault as fault:
             self.get_logger().error(str(fault))
-            return Result.FAILURE
+            return Return.FAILURE
         except Exception:
             self.get_logger().error(f"could not {name}:\n{traceback.format_exc()}")
-            return Result.ERROR
-        return Result.SUCCESS
+            return Return.ERROR
+        return Return.SUCCESS
 
     def _let_go(self) -> None:
         self._attempt("clean up", self.release)

@@ -61,4 +61,4 @@ class OdometryBuffer:
         if span <= 0.0 or stamp >= after[0]:
             return after[1]
         share = max((stamp - before[0]) / span, 0.0)
-        return compose(before[1], share * relative(before[1], after[1]))
+        return np.asarray(compose(before[1], share * relative(before[1], after[1])), np.float64)

@@ -41,12 +41,14 @@ def declare(node: Node, parameters: Iterable[Parameter]) -> None:
 
     for p in parameters:
         descriptor = ParameterDescriptor(description=p.description, read_only=p.read_only)
-        if p.range is not None and isinstance(p.default, int):
-            low, high = (int(bound) for bound in p.range)
-            descriptor.integer_range = [IntegerRange(from_value=low, to_value=high)]
-        elif p.range is not None:
-            low, high = (float(bound) for bound in p.range)
-            descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+        if p.range is not None:
+            low, high = p.range
+            if isinstance(p.default, int):
+                descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high))]
+            else:
+                descriptor.floating_point_range = [
+                    FloatingPointRange(from_value=float(low), to_value=float(high))
+                ]
         default = list(p.default) if isinstance(p.default, tuple) else p.default
         node.declare_parameter(p.name, default, descriptor)
 

@@ -8,16 +8,14 @@ aborted when the input does not come back in `sensor_patience_s`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from queue import SimpleQueue
-from typing import Any
 
 import numpy as np
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.action.server import ServerGoalHandle
-from rclpy.task import Future
 
 from vlingnav import convert, policies, topics
+from vlingnav.episode import Episode, Look
 from vlingnav.node import Fault, ManagedNode, run
 from vlingnav.odometry import OdometryBuffer
 from vlingnav.params import Parameter
@@ -28,31 +26,6 @@ from vlingnav_policy.manifest import CameraSpec
 from vlingnav_policy.types import Decision, Goal, Observation, Odometry
 
 NO_MOTION = Decision(np.zeros((0, 3), np.float32), dt=0.0, stamp=0.0)
-
-
-@dataclass
-class Episode:
-    """One accepted goal while it runs."""
-
-    goal: Goal
-    time_limit_s: float
-    started: float
-    ended: Future = field(default_factory=Future)
-    path_length_m: float = 0.0
-    thought: str = ""
-    summary: str = ""
-    last_xy: Any = None
-    last_stamp: float = -math.inf
-    lost_since: float | None = None
-
-
-@dataclass(frozen=True)
-class Look:
-    """One job of the worker: an observation, and the episode it belongs to."""
-
-    episode: Episode
-    observation: Observation
-    arrival: float
 
 
 class PolicyNode(ManagedNode):
@@ -103,9 +76,12 @@ class PolicyNode(ManagedNode):
         self._current: Episode | None = None
         self._answers: SimpleQueue[tuple[Look, Decision | Exception]] = SimpleQueue()
         ready = self.own(self.create_guard_condition(self._take_answers), self.destroy_guard_condition)
-        self._worker = Worker(
-            self._decide, lambda look, answer: (self._answers.put((look, answer)), ready.trigger())
-        )
+
+        def deliver(look: Look, answer: Decision | Exception) -> None:
+            self._answers.put((look, answer))
+            ready.trigger()
+
+        self._worker = Worker(self._decide, deliver)
         self._plan = self.output(topics.PLAN)
         self._reasoning = self.output(topics.REASONING)
         self._image = self.input(
@@ -203,10 +179,8 @@ class PolicyNode(ManagedNode):
     def _on_odometry(self) -> None:
         stamp, odometry = self._odometry.value
         self._history.add(stamp, odometry.pose)
-        if (episode := self._episode) is not None:
-            if episode.last_xy is not None:
-                episode.path_length_m += float(np.hypot(*(odometry.pose[:2] - episode.last_xy)))
-            episode.last_xy = odometry.pose[:2]
+        if self._episode is not None:
+            self._episode.moved_to(odometry.pose[:2])
 
     def _on_image(self) -> None:
         self.diagnostics.count("image")
@@ -279,6 +253,7 @@ class PolicyNode(ManagedNode):
         episode = self._episode
         if episode is None:
             return
+        episode.started = episode.started or self.now()
         now = self.steady()
         if problem:
             if episode.lost_since is None:
