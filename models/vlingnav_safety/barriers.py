@@ -49,16 +49,15 @@ def cover_from(lookahead: float, hull: tuple[Disc, ...]) -> Disc:
 
 
 @njit(cache=True)
-def clearance_and_barrier(points: Array, radius: Array, hull: Array, discs: Array) -> tuple[float, float]:
-    """Smallest distance [m] from `hull (D, 3)` and smallest h [m^2] of `discs (E, 3)`; inf without hits."""
+def clearance_and_barrier(points: Array, radius: Array, hull: Array) -> tuple[float, float]:
+    """Smallest distance [m] and h = d^2 - r^2 [m^2] from the discs `hull (D, 3)`; inf without hits."""
     clearance, barrier = np.inf, np.inf
     for m in range(len(points)):
         for d in range(len(hull)):
             distance = np.hypot(points[m, 0] - hull[d, 0], points[m, 1] - hull[d, 1])
-            clearance = min(clearance, distance - hull[d, 2] - radius[m])
-        for d in range(len(discs)):
-            distance = np.hypot(points[m, 0] - discs[d, 0], points[m, 1] - discs[d, 1])
-            barrier = min(barrier, distance**2 - (discs[d, 2] + radius[m]) ** 2)
+            reach = hull[d, 2] + radius[m]
+            clearance = min(clearance, distance - reach)
+            barrier = min(barrier, distance * distance - reach * reach)
     return clearance, barrier
 
 

@@ -9,6 +9,7 @@ of the path certified last time.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,7 @@ Array = NDArray[np.float64]
 # How far to go from braking to the projected command, moving and turning, tried in this order. The last two
 # leave a robot that stands too close its ways out: turn where it is, or go without turning.
 _SHARES = ((1.0, 1.0), (0.75, 0.75), (0.5, 0.5), (0.25, 0.25), (0.0, 1.0), (1.0, 0.0))
+_SPOT = 0.05  # [m/s] below which a command is meant to turn the robot where it stands
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ class LidarBarrierFilter:
         if fault or obstacles is None:
             return self._give(now, self._braked(now), Report("brake", fault))
         points, radius, speed, age = self._movers(state, neighbours, obstacles, now)
-        clearance, barrier = clearance_and_barrier(points, radius, self._hull, self._discs)
+        clearance, barrier = clearance_and_barrier(points, radius, self._hull)
 
         # From here on in the frame, and with the velocity, that the robot has when this command comes into
         # force.
@@ -152,14 +154,10 @@ class LidarBarrierFilter:
             return self._give(now, self._braked(now), Report("brake", reason, clearance, barrier))
 
         breach = -1
-        for moving, turning in _SHARES:
-            share = np.array([moving, moving, turning])
-            candidate = solution if moving == turning == 1.0 else braked + share * (solution - braked)
+        for candidate, discs in self._candidates(solution, goal, braked, lower, upper):
             poses, times = stopping_path(velocity, candidate, self._acceleration, self.config.period)
             # Half of the margin is left to noise: what the rows allow now must not fail here by a millimetre.
-            hit = first_breach(
-                poses, times, self._discs, points, radius, speed, age, 0.5 * self.config.margin
-            )
+            hit = first_breach(poses, times, discs, points, radius, speed, age, 0.5 * self.config.margin)
             if hit < 0:
                 break
             breach = hit
@@ -179,6 +177,23 @@ class LidarBarrierFilter:
             tight = int(source[np.argmax(rows @ candidate - bounds)])
             reason = f"barrier of {self._name(tight, points, ahead, obstacles)}"
         return self._give(now, candidate, Report("filtered", reason, clearance, barrier, slack))
+
+    def _candidates(
+        self, solution: Array, goal: Array, braked: Array, lower: Array, upper: Array
+    ) -> Iterator[tuple[Array, Array]]:
+        """Commands to certify, best first, each with the discs `(D, 3)` its stop path must keep clear."""
+        if self._fixed == 1 and abs(goal[0]) < _SPOT:
+            # A look-ahead point swings out where the hull does not, and would forbid a robot beside a wall to
+            # turn where it stands. That is certified for the hull itself.
+            spot = np.array([*braked[:2], np.clip(goal[2], lower[2], upper[2])])
+            free = list(self._free)
+            far, near = ((end - goal)[free] for end in (solution, spot))
+            if near @ (self._weight * near) < far @ (self._weight * far):
+                yield spot, self._hull
+        for moving, turning in _SHARES:
+            share = np.array([moving, moving, turning])
+            exact = moving == turning == 1.0
+            yield solution if exact else braked + share * (solution - braked), self._discs
 
     def _project(
         self, goal: Array, rows: Array, bounds: Array, lower: Array, upper: Array

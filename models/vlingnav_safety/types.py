@@ -73,7 +73,7 @@ class Report:
         status: "pass" (command unchanged), "filtered" (changed by a constraint) or "brake".
         reason: one sentence naming the constraint or the fault that acted; empty for "pass".
         clearance: distance from hull to nearest hit [m]; inf when nothing is seen.
-        barrier: the smallest barrier value h [m^2]; negative means already too close.
+        barrier: the smallest h = d^2 - r^2 [m^2] of the hull's discs; negative means in contact.
         slack: how far the least-violating solution misses a constraint; 0 when all hold.
     """
 

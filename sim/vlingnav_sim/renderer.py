@@ -104,7 +104,8 @@ class Renderer:
         view = self._model.vis.global_
         before = view.fovy, view.orthographic
         if metres:
-            view.fovy, view.orthographic = metres, 1
+            # MuJoCo 3 asks the model whether a free camera is orthographic, MuJoCo 4 the camera.
+            view.fovy, view.orthographic, camera.orthographic = metres, 1, 1
         try:
             self._update(data, camera, draw)
             mujoco.mjr_resizeOffscreen(*size, self._context)

@@ -64,7 +64,7 @@ class Robot:
         self.feedback: list[Any] = []
         self.wait(lambda: self.navigate.server_is_ready() and bool(self.heard["image"]), 10.0, "the graph")
 
-    def wait(self, condition: Callable[[], bool], timeout_s: float = 5.0, what: str = "it") -> None:
+    def wait(self, condition: Callable[[], bool], timeout_s: float = 15.0, what: str = "it") -> None:
         """Spin until `condition` holds; a failed test when it does not in time."""
         met = wait_until(self.executor, condition, timeout_s, self.supervisor.check)
         assert met, f"waited {timeout_s} s for {what}"
@@ -79,7 +79,7 @@ class Robot:
         assert sent.result().accepted
         return sent.result()
 
-    def result(self, handle: Any, timeout_s: float = 10.0) -> Navigate.Result:
+    def result(self, handle: Any, timeout_s: float = 20.0) -> Navigate.Result:
         """The result of a goal."""
         answer = handle.get_result_async()
         self.wait(answer.done, timeout_s, "the result")
@@ -94,7 +94,7 @@ class Robot:
     def wait_moving(self) -> None:
         self.wait(lambda: self.speed() > 0.1, what="the robot to move")
 
-    def wait_standing(self, timeout_s: float = 3.0) -> None:
+    def wait_standing(self, timeout_s: float = 15.0) -> None:
         self.wait(lambda: self.speed() < 0.01, timeout_s, "the robot to stand")
 
     def last_state(self) -> SafetyState:

@@ -125,12 +125,14 @@ def test_without_the_deadline_a_lost_camera_would_not_stop_it(robot: Any) -> Non
 
 
 def test_a_short_loss_is_waited_for(robot: Any) -> None:
+    robot.set("policy", "sensor_patience_s", 30.0)
     handle = robot.send("find the chair")
     robot.wait_moving()
     robot.set("sim", "fault", "camera_lost")
     robot.wait_standing()
     robot.set("sim", "fault", "none")
     robot.wait_moving()
+    robot.set("policy", "sensor_patience_s", 2.0)
     robot.wait(handle.cancel_goal_async().done)
     assert robot.result(handle).outcome == Result.CANCELED
 
@@ -167,7 +169,7 @@ def test_a_policy_that_raises_fails_the_goal_in_words(robot: Any) -> None:
 def test_a_policy_that_is_too_slow_does_not_drive_blind(robot: Any) -> None:
     robot.use_policy("policy_doubles:slow")
     handle = robot.send("find the chair")
-    robot.wait(lambda: robot.speed() > 0.1, 8.0, "the first plan")
+    robot.wait(lambda: robot.speed() > 0.1, what="the first plan")
     robot.wait_standing()
     planned = max(t for t, m in robot.heard["plan"] if m.poses)
     assert robot.heard["ground_truth"][-1][0] - planned < 2.5, "it stood before the next plan came"

@@ -173,7 +173,7 @@ def test_pass_is_bit_by_bit(desired: tuple[float, float, float]) -> None:
     )
     assert report == Report("pass", "", report.clearance, report.barrier, 0.0)
     assert report.clearance == pytest.approx(3.0 - 0.18)
-    assert report.barrier == pytest.approx((3.0 - 0.05) ** 2 - 0.23**2)
+    assert report.barrier == pytest.approx(3.0**2 - 0.18**2)
     assert command.tobytes() == np.array(desired).tobytes()
 
 
@@ -232,8 +232,21 @@ def test_shut_in_it_stands_and_says_so() -> None:
         State(np.zeros(3), np.zeros(3), 0.0), FORWARD, Neighbours(), Obstacles(around(0.2), 0.0), 0.0
     )
     np.testing.assert_allclose(command, 0.0, atol=1e-9)
-    assert report.status != "pass" and report.reason and report.barrier < 0.0
+    assert report.status != "pass" and report.reason
     assert report.clearance == pytest.approx(0.02)
+
+
+def test_a_round_robot_may_always_turn_where_it_stands() -> None:
+    """With 7 cm to a wall ahead: its hull has room to turn, though its look-ahead point swings nearer."""
+    safe = LidarBarrierFilter(FilterConfig(), LIMITS)
+    wall = np.stack([np.full(41, 0.25), np.linspace(-1.0, 1.0, 41)], axis=-1)
+    state, turn = State(np.zeros(3), np.zeros(3), 0.0), np.array([0.0, 0.0, 1.0])
+    for yaw in (0.6, -0.6):  # the wall ahead to the left, and to the right
+        c, s = np.cos(yaw), np.sin(yaw)
+        seen = wall @ np.array([[c, -s], [s, c]])
+        safe.reset()
+        command, report = safe.filter(state, turn, Neighbours(), Obstacles(seen, 0.0), 0.0)
+        assert report.status == "pass" and np.array_equal(command, turn)
 
 
 def test_slack_is_reported() -> None:

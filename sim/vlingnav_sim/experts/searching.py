@@ -36,13 +36,13 @@ class SearchingConfig:
         notice_distance: farther than this [m] the target is not recognised.
         notice_share: of its sample points that must be visible.
         stop_distance: it stops this near to the footprint [m], inside the 1.0 m of the task.
-        stop_share: of the target's sample points that must be visible to stop.
+        stop_share: of the target's sample points that must be visible to stop, as the task has it.
     """
 
     notice_distance: float = 5.0
     notice_share: float = 0.25
     stop_distance: float = 0.85
-    stop_share: float = 0.2
+    stop_share: float = 0.1
 
 
 class SearchingExpert:

@@ -61,6 +61,10 @@ class PolicyNode(ManagedNode):
         super().__init__("policy")
         self._episode: Episode | None = None
         self._worker: Worker[Look, Decision] | None = None
+        # Outlives transitions, so that a goal they end still gets its result, and a refused one a sentence.
+        self._server = ActionServer(
+            self, topics.NAVIGATE[1], topics.NAVIGATE[0], self._execute, cancel_callback=self._cancel
+        )
 
     def configure(self) -> None:
         """Load the policy; its absence or a mismatch is a fault of one sentence."""
@@ -92,16 +96,6 @@ class PolicyNode(ManagedNode):
         )
         self._odometry = self.input(
             topics.ODOM, convert.odometry, self.param("odometry_timeout_s"), self._on_odometry
-        )
-        self.own(
-            ActionServer(
-                self,
-                topics.NAVIGATE[1],
-                topics.NAVIGATE[0],
-                self._execute,
-                cancel_callback=self._cancel,
-            ),
-            ActionServer.destroy,
         )
         self.every(0.05, self._watch)
         self.every(0.2, self._feedback)
