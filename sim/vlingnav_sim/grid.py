@@ -48,8 +48,13 @@ def _passable(free: BoolGrid, r: int, c: int, dr: int, dc: int) -> bool:
 
 
 @njit(cache=True)
-def dijkstra(free: BoolGrid, seeds: NDArray[np.int64], steps: Any, costs: Any) -> NDArray[np.float32]:
-    """Distance [cells] from the nearest of `seeds (N, 2)` to every cell; inf where there is no way."""
+def dijkstra(
+    free: BoolGrid, seeds: NDArray[np.int64], weight: NDArray[np.float32], steps: Any, costs: Any
+) -> NDArray[np.float32]:
+    """Distance [cells] from the nearest of `seeds (N, 2)` to every cell; inf where there is no way.
+
+    A step costs its length times the `weight` of the cell it comes to.
+    """
     rows, cols = free.shape
     distance = np.full((rows, cols), np.inf, dtype=np.float32)
     # Each cell relaxes each of its 16 edges at most once, so the heap cannot overflow.
@@ -84,7 +89,7 @@ def dijkstra(free: BoolGrid, seeds: NDArray[np.int64], steps: Any, costs: Any) -
             dr, dc = steps[n, 0], steps[n, 1]
             if not _passable(free, r, c, dr, dc):
                 continue
-            candidate = d + costs[n]
+            candidate = d + costs[n] * weight[r + dr, c + dc]
             if candidate < distance[r + dr, c + dc]:
                 distance[r + dr, c + dc] = candidate
                 j = size
@@ -97,7 +102,15 @@ def dijkstra(free: BoolGrid, seeds: NDArray[np.int64], steps: Any, costs: Any) -
 
 
 @njit(cache=True)
-def _descend(distance: NDArray[np.float32], free: BoolGrid, r: int, c: int, steps: Any, costs: Any) -> Any:
+def _descend(
+    distance: NDArray[np.float32],
+    free: BoolGrid,
+    weight: NDArray[np.float32],
+    r: int,
+    c: int,
+    steps: Any,
+    costs: Any,
+) -> Any:
     """Cells from (r, c) down the distance field to its source."""
     path = [(r, c)]
     while distance[r, c] > 0.0:
@@ -105,7 +118,7 @@ def _descend(distance: NDArray[np.float32], free: BoolGrid, r: int, c: int, step
         for n in range(len(costs)):
             dr, dc = steps[n, 0], steps[n, 1]
             if _passable(free, r, c, dr, dc):
-                total = distance[r + dr, c + dc] + costs[n]
+                total = distance[r + dr, c + dc] + costs[n] * weight[r, c]
                 if total < best:
                     best, best_r, best_c = total, r + dr, c + dc
         if distance[best_r, best_c] >= distance[r, c]:
@@ -232,24 +245,47 @@ class OccupancyGrid:
             raise ValueError("the grid has no free cell")
         return cells[np.argmin(np.abs(cells - self.to_cell(xy)).sum(axis=1))]
 
-    def distance_field(self, seeds: Any, free: BoolGrid | None = None) -> NDArray[np.float32]:
-        """Geodesic distance [m] `(Ny, Nx)` from the nearest of `seeds`, cells `(N, 2)` or a boolean mask."""
+    def caution(self, comfortable: float = 0.5, strength: float = 4.0) -> NDArray[np.float32]:
+        """Weights `(Ny, Nx)` that make a path keep `comfortable` [m] away where it can; 1 in the open."""
+        return 1.0 + strength * np.maximum(0.0, comfortable - self.clearance)
+
+    def distance_field(
+        self, seeds: Any, free: BoolGrid | None = None, weight: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Geodesic distance [m] `(Ny, Nx)` from the nearest of `seeds`, cells `(N, 2)` or a boolean mask.
+
+        Args:
+            free: cells to go on; those where the robot fits, when None.
+            weight: what a metre counts for in each cell, at least 1; see `caution`.
+        """
         cells = np.asarray(seeds)
         cells = np.argwhere(cells) if cells.dtype == np.bool_ else cells.reshape(-1, 2).astype(np.int64)
-        return dijkstra(self.free if free is None else free, cells, _STEPS, _COSTS) * np.float32(
-            self.resolution
-        )
+        free = self.free if free is None else free
+        weight = np.ones(free.shape, np.float32) if weight is None else weight.astype(np.float32)
+        return dijkstra(free, cells, weight, _STEPS, _COSTS) * np.float32(self.resolution)
 
-    def descend(self, field: NDArray[np.float32], start: Any, free: BoolGrid | None = None) -> Points:
-        """Straightened path x, y [m] `(N, 2)` from `start` x, y down a `distance_field` to its source."""
+    def descend(
+        self,
+        field: NDArray[np.float32],
+        start: Any,
+        free: BoolGrid | None = None,
+        weight: NDArray[np.float32] | None = None,
+    ) -> Points:
+        """Path x, y [m] `(N, 2)` from `start` x, y down a `distance_field` of the same `free` and `weight`.
+
+        Straightened where nothing is weighed; `start` alone where there is no way.
+        """
         free = self.free if free is None else free
         r, c = self.to_cell(start)
         if not (0 <= r < free.shape[0] and 0 <= c < free.shape[1] and np.isfinite(field[r, c])):
             reachable = free & np.isfinite(field)
-            if not reachable.any():  # no way there now: stay
+            if not reachable.any():
                 return np.asarray(start, dtype=np.float64)[None, :2]
             r, c = self.nearest_free(start, reachable)
-        cells = np.array(_descend(field / np.float32(self.resolution), free, r, c, _STEPS, _COSTS))
+        costs = np.ones(free.shape, np.float32) if weight is None else weight.astype(np.float32)
+        cells = np.array(_descend(field / np.float32(self.resolution), free, costs, r, c, _STEPS, _COSTS))
+        if weight is not None:
+            return self.to_world(cells)
         keep, i = [0], 0
         while i < len(cells) - 1:  # string pulling: from each kept cell, jump to the farthest one in sight
             j = len(cells) - 1

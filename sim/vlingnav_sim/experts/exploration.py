@@ -85,6 +85,7 @@ class Exploration:
         """
         self._grid, self._priors, self._hfov, self._config = grid, priors, hfov, config
         self.seen: BoolGrid = np.zeros_like(grid.free)
+        self._caution = grid.caution()
         self._room_of = np.full(grid.free.shape, -1, dtype=np.int64)
         for room in house.rooms:
             x0, y0, x1, y1 = room.rect
@@ -122,7 +123,7 @@ class Exploration:
         # A wall seen at a grazing angle leaves holes in `seen`; they are no frontiers.
         seen = self.seen | (grid.occupied & binary_dilation(self.seen, iterations=2))
         rim = free & binary_dilation(~seen, iterations=1)
-        field = grid.distance_field(start[None], free)
+        field = grid.distance_field(start[None], free, self._caution)
         clusters, count = label(rim & np.isfinite(field), structure=np.ones((3, 3), bool))
         if count == 0:
             return None
@@ -143,7 +144,7 @@ class Exploration:
         if best is None:
             return None
         self._last = grid.to_world(best)
-        back = grid.descend(field, self._last, free)
+        back = grid.descend(field, self._last, free, self._caution)
         return back[::-1]
 
     def _cost(

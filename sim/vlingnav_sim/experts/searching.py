@@ -17,6 +17,7 @@ from vlingnav_sim.experts.trajectories import (
     PLANNING_RADIUS_M,
     TIGHT_M,
     TrajectoryConfig,
+    cautious_path,
     free_of_people,
     roll_out,
 )
@@ -41,7 +42,7 @@ class SearchingConfig:
 
     notice_distance: float = 5.0
     notice_share: float = 0.25
-    stop_distance: float = 0.85
+    stop_distance: float = 0.75
     stop_share: float = 0.1
 
 
@@ -128,7 +129,7 @@ class SearchingExpert:
             stop = share >= self._config.stop_share
             return self._decide(roll_out(pose, pose[:2][None], facing, self._trajectory), stamp, stop)
         free = free_of_people(self._simulator, self._grid, pose)
-        path = self._grid.descend(self._grid.distance_field(self._region, free), pose[:2], free)
+        path = cautious_path(self._grid, self._region, pose, free)
         end = path[-1]
         facing = float(np.arctan2(item.pose[1] - end[1], item.pose[0] - end[0]))
         return self._decide(roll_out(pose, path, facing, self._trajectory), stamp)

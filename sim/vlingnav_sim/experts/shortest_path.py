@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from vlingnav_policy.types import Decision, Goal, Observation
-from vlingnav_sim.experts.trajectories import PLANNING_RADIUS_M, TrajectoryConfig, free_of_people, roll_out
+from vlingnav_sim.experts.trajectories import (
+    PLANNING_RADIUS_M,
+    TrajectoryConfig,
+    cautious_path,
+    free_of_people,
+    roll_out,
+)
 from vlingnav_sim.grid import OccupancyGrid
 from vlingnav_sim.measures import at_target
 from vlingnav_sim.simulator import Simulator
@@ -38,7 +44,7 @@ class ShortestPathExpert:
         sim = self._simulator
         pose = sim.pose(self._robot)
         free = free_of_people(sim, self._grid, pose)
-        path = self._grid.descend(self._grid.distance_field(self._region, free), pose[:2], free)
+        path = cautious_path(self._grid, self._region, pose, free)
         items = [sim.house.items[i] for i in self._targets]
         item = min(items, key=lambda it: np.hypot(it.pose[0] - path[-1, 0], it.pose[1] - path[-1, 1]))
         facing = float(np.arctan2(item.pose[1] - path[-1, 1], item.pose[0] - path[-1, 0]))

@@ -32,7 +32,7 @@ class TrajectoryConfig:
     speed: float = 0.5
     turn_rate: float = 1.2
     lookahead: float = 0.45
-    turn_in_place: float = 0.7  # heading error [rad] above which it does not drive
+    turn_in_place: float = 0.4  # heading error [rad] above which it does not drive
 
 
 def free_of_people(
@@ -48,6 +48,18 @@ def free_of_people(
             near = np.hypot(rows + 0.5 - r, cols + 0.5 - c) * grid.resolution < keep_away
             free &= ~near
     return free
+
+
+def cautious_path(
+    grid: OccupancyGrid, region: NDArray[np.bool_], pose: Array, free: NDArray[np.bool_]
+) -> Array:
+    """Path x, y [m] `(N, 2)` from `pose` to `region`, away from things, through tight places if need be."""
+    weight = grid.caution()
+    for cells in (free, grid.clearance > TIGHT_M):
+        path = grid.descend(grid.distance_field(region, cells, weight), pose[:2], cells, weight)
+        if len(path) > 1:
+            return path
+    return path
 
 
 def point_along(path: Array, xy: Array, lookahead: float) -> tuple[Array, float]:
