@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
@@ -25,4 +26,6 @@ def over_processes(
         os.environ.setdefault(variable, "1")
     context = multiprocessing.get_context("spawn")  # GL contexts do not survive a fork
     with context.Pool(processes or os.cpu_count()) as pool:
-        yield from tqdm(pool.imap(function, jobs), total=total, desc=label, unit="house", smoothing=0.05)
+        results = pool.imap(function, jobs)
+        patience = 0.1 if sys.stderr.isatty() else 10.0  # [s]; a log file is no place for a live bar
+        yield from tqdm(results, total=total, desc=label, unit="house", smoothing=0.05, mininterval=patience)

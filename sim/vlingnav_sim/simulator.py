@@ -151,8 +151,7 @@ class Simulator:
             rgb, depth = self._renderer.rgbd(
                 self.data, self._cameras[robot], self._sizes[robot], self.drawn_geoms(robot)
             )
-            odometry = Odometry(self._odometry[robot].pose.copy(), self.velocity(robot))
-            image = Observation(rgb=rgb, stamp=self.time, depth=depth, odometry=odometry)
+            image = Observation(rgb=rgb, stamp=self.time, depth=depth, odometry=self.odometry(robot))
             seen = self._observations[robot] = self._steps, self._faults[robot](image)
         return seen[1]
 
@@ -168,6 +167,10 @@ class Simulator:
     def scan(self, robot: int = 0) -> Scan:
         """The newest scan; the lidar turns at its own rate."""
         return self._lidars[robot].scan(self.data, self.pose(robot), self.time)
+
+    def odometry(self, robot: int = 0) -> Odometry:
+        """Where the robot believes it is now, drift included; without drift its true pose."""
+        return Odometry(self._odometry[robot].pose.copy(), self.velocity(robot))
 
     def pose(self, robot: int = 0) -> Array:
         """True x [m], y [m], yaw [rad], `(3,)`; yaw within ±pi."""

@@ -17,6 +17,7 @@ from vlingnav_sim.house import CATALOGUE, COLOURS, HouseConfig, generate
 from vlingnav_sim.house.model import House, Item
 
 SUCCESS_DISTANCE_M = 1.0
+IN_VIEW_BELOW_M = 1.1  # what hangs with its lower edge above this leaves the camera's view within 1.0 m
 PHRASES = ("find the {}", "go to the {}", "look for the {}", "search for the {}", "navigate to the {}")
 
 
@@ -111,33 +112,42 @@ def sample_task(
         ValueError: nothing in the house can be searched for and reached.
     """
     rng = np.random.default_rng([house.seed, episode])
-    crowded = crowded_cells(house, grid)
-    candidates = [item for item in house.items if CATALOGUE[item.category].searchable]
+    candidates = [item for item in house.items if is_fair(item)]
     for index in rng.permutation(len(candidates)):
         item = candidates[index]
-        coloured = rng.random() < colour_share
-        targets = same_kind(house, item, coloured)
-        region = goal_region(house, grid, targets, SUCCESS_DISTANCE_M)
-        if not region.any():
-            continue
-        field = grid.distance_field(region)
-        reachable = np.isfinite(field) & (grid.clearance > grid.radius + 0.1) & ~crowded
-        far = reachable & (field >= min_path_m)
-        cells = np.argwhere(far if far.any() else reachable & (field > 0.0))
-        if not len(cells):
-            continue
-        cell = cells[rng.integers(len(cells))]
-        x, y = grid.to_world(cell)
-        name = f"{item.colour} {item.category}" if coloured else item.category
-        return NavigationTask(
-            house_seed=house.seed,
-            start=(float(x), float(y), float(rng.uniform(-np.pi, np.pi))),
-            goal=Goal(PHRASES[rng.integers(len(PHRASES))].format(name)),
-            targets=targets,
-            time_limit_s=time_limit_s(house),
-            shortest_path_m=path_length(grid.descend(field, (x, y))),
-        )
+        name = f"{item.colour} {item.category}" if rng.random() < colour_share else item.category
+        instruction = PHRASES[rng.integers(len(PHRASES))].format(name)
+        task = task_for(house, grid, instruction, rng, min_path_m)
+        if task is not None:
+            return task
     raise ValueError(f"house {house.seed} has nothing to search for")
+
+
+def is_fair(item: Item) -> bool:
+    """Whether one may be sent for it: large enough to recognise, and not hung above the camera's view."""
+    return CATALOGUE[item.category].searchable and item.base < IN_VIEW_BELOW_M
+
+
+def task_for(
+    house: House, grid: OccupancyGrid, instruction: str, rng: np.random.Generator, min_path_m: float = 2.0
+) -> NavigationTask | None:
+    """A task with this instruction and a random start; None when nothing answers it or can be reached."""
+    targets = matching_items(house, instruction)
+    field = grid.distance_field(goal_region(house, grid, targets, SUCCESS_DISTANCE_M))
+    startable = np.isfinite(field) & (grid.clearance > grid.radius + 0.1) & ~crowded_cells(house, grid)
+    far = startable & (field >= min_path_m)
+    cells = np.argwhere(far if far.any() else startable & (field > 0.0))
+    if not len(cells):
+        return None
+    x, y = grid.to_world(cells[rng.integers(len(cells))])
+    return NavigationTask(
+        house_seed=house.seed,
+        start=(float(x), float(y), float(rng.uniform(-np.pi, np.pi))),
+        goal=Goal(instruction),
+        targets=targets,
+        time_limit_s=time_limit_s(house),
+        shortest_path_m=path_length(grid.descend(field, (x, y))),
+    )
 
 
 def crowded_cells(house: House, grid: OccupancyGrid, room_m: float = 0.9) -> NDArray[np.bool_]:
@@ -151,12 +161,3 @@ def crowded_cells(house: House, grid: OccupancyGrid, room_m: float = 0.9) -> NDA
         )
         crowded |= farthest < room_m
     return crowded
-
-
-def same_kind(house: House, item: Item, coloured: bool) -> tuple[int, ...]:
-    """Indices of the items of the same category as `item`, and of the same colour if `coloured`."""
-    return tuple(
-        other.index
-        for other in house.items
-        if other.category == item.category and (not coloured or other.colour == item.colour)
-    )

@@ -192,11 +192,14 @@ class _Scorer:
         self._begun = answer is not None and answer.ok
         if answer is not None and answer.message:
             print(f"note: {answer.message}")
-        values = self._call(self._parameters, GetParameters.Request(names=["house", "max_rooms", "robot"]))
+        names = ["house", "max_rooms", "contains", "robot"]
+        values = self._call(self._parameters, GetParameters.Request(names=names))
         if values is None:
             return None
-        house, rooms, robot = values.values
-        return World.of(house.integer_value, rooms.integer_value, robot.string_value, instruction)
+        house, rooms, contains, robot = values.values
+        return World.of(
+            house.integer_value, rooms.integer_value, contains.string_value, robot.string_value, instruction
+        )
 
     def end(self, arrived: bool) -> dict[str, Any]:
         """The scores; a robot that did not itself say "there" has not succeeded, wherever it stands."""

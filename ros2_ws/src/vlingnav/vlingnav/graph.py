@@ -85,6 +85,12 @@ ARGUMENTS = (
     Argument("use_sim_time", False, "Follow /clock, which something else publishes."),
     Argument("house", 800003, "Seed of the simulated house.", "sim.house"),
     Argument("max_rooms", 4, "Largest number of rooms of the simulated house.", "sim.max_rooms"),
+    Argument(
+        "contains",
+        "",
+        "What the simulated house must hold; with `vlingnav up --goal`, the goal.",
+        "sim.contains",
+    ),
     Argument("headless", False, "Open no window on the simulation.", "sim.headless"),
     Argument(
         "policy",
@@ -133,7 +139,7 @@ def share() -> Path:
         from ament_index_python.packages import get_package_share_directory
 
         return Path(get_package_share_directory("vlingnav"))
-    except LookupError:
+    except (LookupError, OSError):  # OSError: no AMENT_PREFIX_PATH, as in a plain pip installation
         return Path(sysconfig.get_path("data")) / "share" / "vlingnav"
 
 

@@ -45,13 +45,13 @@ class World:
     targets: tuple[int, ...]
 
     @classmethod
-    def of(cls, seed: int, max_rooms: int, robot: str, instruction: str) -> World:
+    def of(cls, seed: int, max_rooms: int, contains: str, robot: str, instruction: str) -> World:
         """The world that a sim node with these parameters simulates."""
-        from vlingnav_sim.house import HouseConfig, generate
+        from vlingnav_sim.house import HouseConfig
         from vlingnav_sim.robots import ROBOTS
-        from vlingnav_sim.tasks import matching_items
+        from vlingnav_sim.tasks import house_holding, matching_items
 
-        house = generate(seed, HouseConfig(max_rooms=max_rooms))
+        house = house_holding(seed, contains, HouseConfig(max_rooms=max_rooms))
         return cls(house, ROBOTS[robot].radius, matching_items(house, instruction))
 
     def expert_path(self, start: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,7 +8,6 @@ is how the tests ask what the rest does then.
 from __future__ import annotations
 
 import math
-import os
 
 import numpy as np
 from rcl_interfaces.msg import SetParametersResult
@@ -19,10 +18,11 @@ from sensor_msgs.msg import CameraInfo, LaserScan
 from vlingnav import convert, topics
 from vlingnav.node import Fault, ManagedNode, run
 from vlingnav.params import Parameter
+from vlingnav.window import Window
 from vlingnav_interfaces.srv import Score
 from vlingnav_policy.types import Goal, Odometry
 from vlingnav_sim.grid import OccupancyGrid, path_length
-from vlingnav_sim.house import HouseConfig, generate
+from vlingnav_sim.house import HouseConfig
 from vlingnav_sim.measures import Scorer
 from vlingnav_sim.robots import ROBOTS
 from vlingnav_sim.simulator import Simulator
@@ -30,8 +30,10 @@ from vlingnav_sim.tasks import (
     SUCCESS_DISTANCE_M,
     NavigationTask,
     goal_region,
+    house_holding,
     matching_items,
     sample_task,
+    task_for,
     time_limit_s,
 )
 
@@ -46,6 +48,11 @@ class SimNode(ManagedNode):
         Parameter("robot", "diff", "Kind of robot, a key of vlingnav_sim.robots.ROBOTS."),
         Parameter("house", 800003, "Seed of the house.", (0, 999_999_999)),
         Parameter("max_rooms", 4, "Largest number of rooms.", (1, 8)),
+        Parameter(
+            "contains",
+            "",
+            'What the house must hold, e.g. "the red chair": a variant of it that does is built.',
+        ),
         Parameter("start", 0, "Which of the house's starts the robot stands at.", (0, 10_000)),
         Parameter("people", True, "Whether people walk about."),
         Parameter("headless", False, "Open no window on the world."),
@@ -67,7 +74,7 @@ class SimNode(ManagedNode):
     def __init__(self) -> None:
         super().__init__("sim")
         self._world: Simulator | None = None
-        self._window = None
+        self._window: Window | None = None
         self.add_on_set_parameters_callback(self._check)
 
     def configure(self) -> None:
@@ -76,10 +83,14 @@ class SimNode(ManagedNode):
         if name not in ROBOTS:
             raise Fault(f"there is no robot {name!r}; choose one of: {', '.join(ROBOTS)}")
         robot = ROBOTS[name]
-        house = generate(self.param("house"), HouseConfig(max_rooms=self.param("max_rooms")))
+        config, contains = HouseConfig(max_rooms=self.param("max_rooms")), self.param("contains")
+        house = house_holding(self.param("house"), contains, config)
         self._grid = OccupancyGrid.from_house(house, radius=robot.radius)
         self._world = Simulator(house, [robot], people=self.param("people"))
-        self._world.reset(np.array([sample_task(house, self._grid, self.param("start")).start]))
+        rng = np.random.default_rng([house.seed, self.param("start")])
+        asked = task_for(house, self._grid, contains, rng) if contains else None
+        task = asked or sample_task(house, self._grid, self.param("start"))
+        self._world.reset(np.array([task.start]))
         self._scorer: Scorer | None = None
         self._clock_out = self.output(topics.CLOCK)
         self._image = self.output(topics.IMAGE)
@@ -92,7 +103,10 @@ class SimNode(ManagedNode):
         self.own(self.create_service(topics.SCORE[1], topics.SCORE[0], self._score), self.destroy_service)
         self.every(STEP_S / self.param("real_time_factor"), self._step)
         if not self.param("headless"):
-            self._open_window(self._world)
+            if Window.possible():
+                self._window = Window(self._world)
+            else:
+                self.get_logger().info("there is no display, so no window opens on the simulation")
 
     def release(self) -> None:
         """Close the window and the renderer."""
@@ -107,16 +121,6 @@ class SimNode(ManagedNode):
             if change.name == "fault" and change.value not in FAULTS:
                 return SetParametersResult(successful=False, reason=f"a fault is one of: {', '.join(FAULTS)}")
         return SetParametersResult(successful=True)
-
-    def _open_window(self, world: Simulator) -> None:
-        if not os.environ.get("DISPLAY"):
-            self.get_logger().info("there is no display, so no window opens on the simulation")
-            return
-        import mujoco.viewer
-
-        self._window = mujoco.viewer.launch_passive(
-            world.model, world.data, show_left_ui=False, show_right_ui=False
-        )
 
     def _step(self) -> None:
         world = self._world
@@ -133,7 +137,7 @@ class SimNode(ManagedNode):
         if self._due(self.param("camera_rate_hz")) and self.param("fault") != "camera_lost":
             self._publish_camera(world)
         if self._window is not None:
-            self._window.sync()
+            self._window.draw()
 
     def _due(self, rate_hz: float) -> bool:
         """Whether something that happens `rate_hz` times a second happens on this step."""
@@ -143,7 +147,7 @@ class SimNode(ManagedNode):
 
     def _publish_odometry(self, world: Simulator) -> None:
         base, now = self.param("base_frame"), world.time
-        truth = believed = Odometry(world.pose(), world.velocity())
+        truth, believed = Odometry(world.pose(), world.velocity()), world.odometry()
         self._truth.publish(convert.odometry_message(truth, now, self.param("map_frame"), base))
         if self.param("fault") == "odometry_nan":
             believed = Odometry(np.full(3, np.nan), truth.velocity)

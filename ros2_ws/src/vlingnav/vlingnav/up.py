@@ -13,7 +13,7 @@ import math
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from vlingnav import domain, graph
@@ -93,27 +93,27 @@ def running(demo: str, values: dict[str, Value]) -> Iterator[tuple[Node, Executo
                 rclpy.try_shutdown()
 
 
-@contextmanager
-def signals_as_interrupt() -> Iterator[None]:
-    """SIGTERM and SIGHUP end things the way Ctrl-C does."""
-    previous = {n: signal.signal(n, signal.default_int_handler) for n in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-@contextmanager
-def signals_ignored() -> Iterator[None]:
+def signals_as_interrupt() -> AbstractContextManager[None]:
+    """SIGTERM and SIGHUP end things the way Ctrl-C does, which works in a background job too."""
+    return _handling(signal.default_int_handler)
+
+
+def signals_ignored() -> AbstractContextManager[None]:
     """Nothing interrupts the end, which takes a bounded time."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    previous = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    return _handling(signal.SIG_IGN)
+
+
+@contextmanager
+def _handling(handler: Any) -> Iterator[None]:
+    previous = {number: signal.signal(number, handler) for number in SIGNALS}
     try:
         yield
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        for number, before in previous.items():
+            signal.signal(number, before)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any] | None:
@@ -121,6 +121,7 @@ def run(args: argparse.Namespace) -> dict[str, Any] | None:
     from vlingnav.lifecycle import wait_until
 
     values: dict[str, Value] = {a.name: getattr(args, a.name) for a in graph.ARGUMENTS}
+    values["contains"] = values["contains"] or args.goal or ""
     if args.goal is not None and args.demo != "navigate":
         raise UserError(f"--goal needs the demo navigate, not {args.demo}")
     if not values["simulation"] and not graph.members(args.demo, simulation=False):
