@@ -159,8 +159,11 @@ def train_round(
     """Train for one round; returns the mean losses of its last 200 steps."""
     network.train()
     optimiser = torch.optim.AdamW(network.parameters(), lr=this.lr, weight_decay=config.weight_decay)
+    warm_up = (
+        max(1, this.steps // 20) + 0.5
+    ) / this.steps  # never a whole step: a phase of none divides by it
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, this.lr, total_steps=this.steps, pct_start=0.05, final_div_factor=4.0
+        optimiser, this.lr, total_steps=this.steps, pct_start=warm_up, final_div_factor=4.0
     )
     totals: list[dict[str, float]] = []
     begin = time.monotonic()

@@ -42,9 +42,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def demonstrations(model: Path) -> list:  # type: ignore[type-arg]
     house = HouseConfig(max_rooms=2)
-    return [
-        d for seed in (1, 2, 3) for d in demonstrate(seed, 1, model, DriverConfig(policy_share=0.3), house)
-    ]
+    return [d for seed in (1, 2, 3) for d in demonstrate(seed, 1, model, DriverConfig(), house)]
 
 
 def test_view_targets_are_where_the_labels_are() -> None:
@@ -74,12 +72,9 @@ def test_training_learns_and_its_memory_is_the_one_of_the_robot(model: Path, dem
     data = Demonstrations(nano.history, TINY.scale, seed=0)
     for d in demonstrations:
         data.add(d)
-    first = train_round(
-        nano.policy, data, ImitationConfig(batch=16), Round(houses=0, steps=5, policy_share=0.0)
-    )
-    later = train_round(
-        nano.policy, data, ImitationConfig(batch=16), Round(houses=0, steps=80, policy_share=0.0)
-    )
+    config = ImitationConfig(batch=16)
+    rounds = [Round(houses=0, steps=steps, policy_share=0.0, lr=2e-3) for steps in (5, 120, 20)]
+    first, _, later = (train_round(nano.policy, data, config, this) for this in rounds)
     assert later["trajectory"] < 0.8 * first["trajectory"]
 
 

@@ -20,6 +20,7 @@ from vlingnav_sim.experts.trajectories import (
     cautious_path,
     free_of_people,
     roll_out,
+    standing_reach,
 )
 from vlingnav_sim.grid import OccupancyGrid, footprint_distance
 from vlingnav_sim.house import CATALOGUE
@@ -114,7 +115,8 @@ class SearchingExpert:
         near = [pair for pair in seen if pair[0] <= config.notice_distance]
         if near and self._found not in [i for _, i in near]:
             self._found = min(near)[1]
-            region = goal_region(sim.house, self._grid, (self._found,), config.stop_distance - 0.15)
+            reach = standing_reach(sim.house.items[self._found], config.stop_distance - 0.15)
+            region = goal_region(sim.house, self._grid, (self._found,), reach)
             if not region.any():
                 region = goal_region(sim.house, self._grid, (self._found,), 1.0)
             self._region = region
@@ -122,7 +124,7 @@ class SearchingExpert:
     def _approach(self, pose: Array, stamp: float) -> Decision:
         assert self._found is not None
         item = self._simulator.house.items[self._found]
-        near = footprint_distance(item, pose[:2]) <= self._config.stop_distance
+        near = footprint_distance(item, pose[:2]) <= standing_reach(item, self._config.stop_distance)
         facing = float(np.arctan2(item.pose[1] - pose[1], item.pose[0] - pose[0]))
         if near:
             share = self._simulator.visible(self._found, self._robot)

@@ -11,6 +11,7 @@ from vlingnav_sim.experts.trajectories import (
     cautious_path,
     free_of_people,
     roll_out,
+    standing_reach,
 )
 from vlingnav_sim.grid import OccupancyGrid
 from vlingnav_sim.measures import at_target
@@ -37,7 +38,10 @@ class ShortestPathExpert:
         self._targets = matching_items(house, goal.instruction)
         if not self._targets:
             raise ValueError(f'nothing in house {house.seed} answers "{goal.instruction}"')
-        self._region = goal_region(house, self._grid, self._targets, 0.7)
+        self._region = np.zeros_like(self._grid.free)
+        for target in self._targets:
+            reach = standing_reach(house.items[target], 0.7)
+            self._region |= goal_region(house, self._grid, (target,), reach)
 
     def act(self, observation: Observation) -> Decision:
         """Follow the distance field down; face the target and stop at its end."""

@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 
 from vlingnav_policy.se2 import relative, wrap
 from vlingnav_sim.grid import OccupancyGrid, clear_line
+from vlingnav_sim.house.model import Item
 from vlingnav_sim.simulator import Simulator
 
 Array = NDArray[np.float64]
 
 PLANNING_RADIUS_M = 0.25
 """Experts plan for a robot this wide [m], so that cutting a corner while tracking does not touch it."""
+HANGING_REACH_M = 0.95
+"""How near [m] they go to what hangs on a wall, inside the 1.0 m of the task."""
 TIGHT_M = 0.2
 """Least clearance [m] they accept where there is no other way."""
 
@@ -33,6 +36,11 @@ class TrajectoryConfig:
     turn_rate: float = 1.2
     lookahead: float = 0.45
     turn_in_place: float = 0.4  # heading error [rad] above which it does not drive
+
+
+def standing_reach(item: Item, near: float) -> float:
+    """How near [m] to go to an item: `near`, but what hangs is only in view from further away."""
+    return near if item.base < 0.4 else HANGING_REACH_M
 
 
 def free_of_people(
