@@ -154,10 +154,13 @@ class LidarBarrierFilter:
             return self._give(now, self._braked(now), Report("brake", reason, clearance, barrier))
 
         breach = -1
-        for candidate, discs in self._candidates(solution, goal, braked, lower, upper):
+        for candidate, covers in self._candidates(solution, goal, braked, lower, upper):
             poses, times = stopping_path(velocity, candidate, self._acceleration, self.config.period)
             # Half of the margin is left to noise: what the rows allow now must not fail here by a millimetre.
-            hit = first_breach(poses, times, discs, points, radius, speed, age, 0.5 * self.config.margin)
+            hit = max(
+                first_breach(poses, times, discs, points, radius, speed, age, 0.5 * self.config.margin)
+                for discs in covers
+            )
             if hit < 0:
                 break
             breach = hit
@@ -180,7 +183,7 @@ class LidarBarrierFilter:
 
     def _candidates(
         self, solution: Array, goal: Array, braked: Array, lower: Array, upper: Array
-    ) -> Iterator[tuple[Array, Array]]:
+    ) -> Iterator[tuple[Array, tuple[Array, ...]]]:
         """Commands to certify, best first, each with the discs `(D, 3)` its stop path must keep clear."""
         if self._fixed == 1 and abs(goal[0]) < _SPOT:
             # A look-ahead point swings out where the hull does not, and would forbid a robot beside a wall to
@@ -189,11 +192,13 @@ class LidarBarrierFilter:
             free = list(self._free)
             far, near = ((end - goal)[free] for end in (solution, spot))
             if near @ (self._weight * near) < far @ (self._weight * far):
-                yield spot, self._hull
+                yield spot, (self._hull,)
         for moving, turning in _SHARES:
             share = np.array([moving, moving, turning])
             exact = moving == turning == 1.0
-            yield solution if exact else braked + share * (solution - braked), self._discs
+            # The look-ahead disc holds the hull; but once a turn has swung it into a hit, what keeps the disc
+            # clear need not keep the hull clear.
+            yield solution if exact else braked + share * (solution - braked), (self._discs, self._hull)
 
     def _project(
         self, goal: Array, rows: Array, bounds: Array, lower: Array, upper: Array

@@ -249,6 +249,29 @@ def test_a_round_robot_may_always_turn_where_it_stands() -> None:
         assert report.status == "pass" and np.array_equal(command, turn)
 
 
+def test_beside_a_corner_no_turn_takes_the_hull_into_it() -> None:
+    """A door jamb 1 to 5 cm away, which the look-ahead disc has swung into: driving on would graze it."""
+    rng = np.random.default_rng(0)
+    reach = np.array(LIMITS.acceleration) * 0.05
+    for _ in range(100):
+        safe = LidarBarrierFilter(FilterConfig(), LIMITS)
+        angle, distance = rng.uniform(-2.0, 0.0), rng.uniform(0.19, 0.23)
+        jamb = distance * np.array([np.cos(angle), np.sin(angle)])
+        desired = np.array([rng.uniform(0.05, 0.6), 0.0, rng.uniform(0.3, 1.5)])
+        pose, velocity = np.zeros(3), np.zeros(3)
+        for step in range(60):
+            now = step * 0.05
+            if step % 2 == 0:  # scans come at 10 Hz
+                c, s = np.cos(pose[2]), np.sin(pose[2])
+                seen = Obstacles(((jamb - pose[:2]) @ np.array([[c, -s], [s, c]]))[None], now)
+            state = State(pose.copy(), velocity.copy(), now)
+            command, _ = safe.filter(state, desired, Neighbours(), seen, now)
+            velocity = velocity + np.clip(command - velocity, -reach, reach)
+            middle = pose[2] + 0.025 * velocity[2]
+            pose += 0.05 * np.array([velocity[0] * np.cos(middle), velocity[0] * np.sin(middle), velocity[2]])
+            assert np.hypot(*(jamb - pose[:2])) > 0.18
+
+
 def test_slack_is_reported() -> None:
     """A hit appears 6 cm ahead at full speed: it brakes, and says by how much that is too late."""
     safe = LidarBarrierFilter(FilterConfig(), LIMITS)
