@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -24,6 +25,8 @@ GROUPS = {"bench": "Measure how fast a part is.", "train": "Train a network."}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `vlingnav` with `argv` (default: what was typed) and return its exit code."""
+    # A shell starts background jobs with SIGINT ignored, and Python leaves it so.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     words = list(sys.argv[1:] if argv is None else argv)
     commands = discover()
     chosen = next((c for c in commands if tuple(words[: len(c.words)]) == c.words), None)

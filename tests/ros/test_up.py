@@ -53,7 +53,7 @@ def gone(pids: list[int], within_s: float = 10.0) -> bool:
 
 @pytest.fixture
 def up(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    process = started(*UP, cwd=tmp_path, line="all nodes are active")
+    process = started(*UP, cwd=tmp_path, line="press Ctrl-C to end")
     yield process
     process.kill()
     process.communicate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,6 @@ import pytest
 
 PACKAGES = ("mujoco==4.0.0", "mujoco-core==4.0.0")
 PROGRAM = """
-import sys
-sys.path.insert(0, sys.argv[1])
 import mujoco
 import numpy as np
 from vlingnav_sim.house import generate
@@ -33,8 +32,9 @@ def test_houses_compile_render_and_step_on_mujoco_4(pytestconfig: pytest.Config)
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target)]
         if subprocess.run([*command, *PACKAGES], capture_output=True).returncode:
             pytest.skip("MuJoCo 4.0.0 cannot be fetched here")
+    environment = {**os.environ, "PYTHONPATH": str(target)}
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(target)], capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().endswith("4.0.0")

@@ -128,8 +128,8 @@ def run(args: argparse.Namespace) -> dict[str, Any] | None:
         raise UserError(f"demo {args.demo} is nothing but simulation; leave --no-simulation out")
     with signals_as_interrupt(), running(args.demo, values) as (node, executor, supervisor):
         if args.goal is None:
-            print("press Ctrl-C to end", flush=True)
             with contextlib.suppress(KeyboardInterrupt):
+                print("press Ctrl-C to end", flush=True)
                 wait_until(executor, lambda: False, math.inf, supervisor.check)
             return None
         from vlingnav.go import Request, go
