@@ -16,6 +16,7 @@ class Demonstration:
     """One episode of N steps.
 
     Attributes:
+        house: its seed.
         instruction: what was asked.
         tokens: `(N, K, C)` float16 visual tokens of a frozen tower.
         stamps: `(N,)` float64 [s].
@@ -31,6 +32,7 @@ class Demonstration:
         ValueError: the arrays do not have one length.
     """
 
+    house: int
     instruction: str
     tokens: NDArray[np.float16]
     stamps: NDArray[np.float64]
@@ -53,6 +55,22 @@ class Demonstration:
     def __len__(self) -> int:
         return len(self.stamps)
 
+    def mirrored(self, tokens: NDArray[np.float16]) -> Demonstration:
+        """The same episode in the mirror, left for right.
+
+        Args:
+            tokens: `(N, K, C)` of the mirrored images. The instruction must not name sides.
+        """
+        flip = np.array([1.0, -1.0, -1.0])
+        return dataclasses.replace(
+            self,
+            tokens=tokens,
+            poses=self.poses * flip,
+            velocities=self.velocities * flip.astype(np.float32),
+            trajectories=self.trajectories * flip.astype(np.float32),
+            found=self.found * np.array([1.0, 1.0, -1.0, 1.0], np.float32),
+        )
+
     def save(self, file: Path) -> None:
         """Write to `file`, a compressed .npz archive."""
         arrays: dict[str, Any] = {f.name: np.asarray(getattr(self, f.name)) for f in dataclasses.fields(self)}
@@ -70,7 +88,7 @@ class Demonstration:
             if missing:
                 raise ValueError(f"{file} is no demonstration: it lacks {', '.join(missing)}")
             values = {f.name: archive[f.name] for f in dataclasses.fields(cls)}
-        scalars = {"instruction": str, "success": bool, "by_policy": float}
+        scalars = {"house": int, "instruction": str, "success": bool, "by_policy": float}
         return cls(
             **{name: scalars[name](value) if name in scalars else value for name, value in values.items()}
         )

@@ -101,6 +101,15 @@ class NanoPolicy:
 
     def see(self, observation: Observation) -> Frame:
         """Encode a frame and add it to the memory; raises as `act`."""
+        if observation.odometry is None:
+            raise ValueError("the policy places its memories by odometry; the observation has none")
+        tokens = self.encode(observation)
+        frame = Frame(tokens, observation.stamp, observation.odometry.pose, SIMILARITIES)
+        self._history.add(frame)
+        return frame
+
+    def encode(self, observation: Observation) -> Floats:
+        """Visual tokens of a frame for the present goal; raises as `act`."""
         if self._words is None:
             raise RuntimeError("call reset(goal) before act(observation)")
         camera = self.manifest.camera
@@ -109,13 +118,8 @@ class NanoPolicy:
                 f"the policy takes uint8 images of {camera.height}x{camera.width}x3, "
                 f"got {observation.rgb.dtype} {'x'.join(map(str, observation.rgb.shape))}"
             )
-        if observation.odometry is None:
-            raise ValueError("the policy places its memories by odometry; the observation has none")
         cells = self._engines["tower"].run({"image": observation.rgb[None]})["cells"][0]
-        tokens = patchify(cells, self._query)
-        frame = Frame(tokens, observation.stamp, observation.odometry.pose, SIMILARITIES)
-        self._history.add(frame)
-        return frame
+        return patchify(cells, self._query)
 
     def decide(self, observation: Observation) -> Decision:
         """Decide on what has been seen; `observation` is the newest frame."""

@@ -52,7 +52,7 @@ class FilterConfig:
     """
 
     hull: tuple[Disc, ...] = ((0.0, 0.0, 0.18),)
-    lookahead: float = 0.05
+    lookahead: float = 0.03
     margin: float = 0.03
     brake_share: float = 0.6
     obstacle_speed: float = 0.1
@@ -185,20 +185,24 @@ class LidarBarrierFilter:
         self, solution: Array, goal: Array, braked: Array, lower: Array, upper: Array
     ) -> Iterator[tuple[Array, tuple[Array, ...]]]:
         """Commands to certify, best first, each with the discs `(D, 3)` its stop path must keep clear."""
-        if self._fixed == 1 and abs(goal[0]) < _SPOT:
-            # A look-ahead point swings out where the hull does not, and would forbid a robot beside a wall to
-            # turn where it stands. That is certified for the hull itself.
+        # A look-ahead point swings out where the hull does not, and would forbid a robot beside a wall to
+        # turn where it stands. That is certified for the hull itself: first when turning is what is wanted,
+        # last when nothing else passes.
+        spots: list[tuple[Array, tuple[Array, ...]]] = []
+        if self._fixed == 1:
             spot = np.array([*braked[:2], np.clip(goal[2], lower[2], upper[2])])
+            spots.append((spot, (self._hull,)))
             free = list(self._free)
             far, near = ((end - goal)[free] for end in (solution, spot))
-            if near @ (self._weight * near) < far @ (self._weight * far):
-                yield spot, (self._hull,)
+            if abs(goal[0]) < _SPOT and near @ (self._weight * near) < far @ (self._weight * far):
+                yield from spots
         for moving, turning in _SHARES:
             share = np.array([moving, moving, turning])
             exact = moving == turning == 1.0
             # The look-ahead disc holds the hull; but once a turn has swung it into a hit, what keeps the disc
             # clear need not keep the hull clear.
             yield solution if exact else braked + share * (solution - braked), (self._discs, self._hull)
+        yield from spots
 
     def _project(
         self, goal: Array, rows: Array, bounds: Array, lower: Array, upper: Array

@@ -7,7 +7,7 @@ Round 0 is driven by the expert with random detours (recovery data); later round
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -74,8 +74,10 @@ class Demonstrator:
         assert observation.odometry is not None
         label = self.expert.act(observation)
         frame = self.policy.see(observation)
+        mirror = np.ascontiguousarray(observation.rgb[:, ::-1])
         row = (
             frame.tokens.astype(np.float16),
+            self.policy.encode(replace(observation, rgb=mirror)).astype(np.float16),
             observation.stamp,
             observation.odometry.pose.copy(),
             observation.odometry.velocity.astype(np.float32),
@@ -119,7 +121,11 @@ class Demonstrator:
 def demonstrate(
     seed: int, episodes: int, model: Path, driver: DriverConfig, house: HouseConfig
 ) -> list[Demonstration]:
-    """`episodes` demonstrations in the house of `seed`, with the exported `model` to see and drive."""
+    """`episodes` episodes in the house of `seed`, with the exported `model` to see and drive.
+
+    Returns:
+        Each episode as it was, followed by itself in the mirror.
+    """
     policy = _load(model)
     built = generate(seed, house)
     grid = OccupancyGrid.from_house(built)
@@ -134,23 +140,23 @@ def demonstrate(
             rng = np.random.default_rng([seed, episode, 1])
             demonstrator = Demonstrator(simulator, policy, expert, driver, rng)
             outcome = run_episode(simulator, demonstrator, task, grid)
-            tokens, stamps, poses, velocities, trajectories, stops, found = zip(
+            tokens, mirror, stamps, poses, velocities, trajectories, stops, found = zip(
                 *demonstrator.rows, strict=True
             )
-            done.append(
-                Demonstration(
-                    task.goal.instruction,
-                    np.stack(tokens),
-                    np.array(stamps),
-                    np.stack(poses),
-                    np.stack(velocities),
-                    np.stack(trajectories),
-                    np.array(stops),
-                    np.stack(found),
-                    outcome.measures.success,
-                    float(np.mean(demonstrator.driven)),
-                )
+            demonstration = Demonstration(
+                seed,
+                task.goal.instruction,
+                np.stack(tokens),
+                np.array(stamps),
+                np.stack(poses),
+                np.stack(velocities),
+                np.stack(trajectories),
+                np.array(stops),
+                np.stack(found),
+                outcome.measures.success,
+                float(np.mean(demonstrator.driven)),
             )
+            done += [demonstration, demonstration.mirrored(np.stack(mirror))]
     return done
 
 

@@ -51,26 +51,40 @@ class Round:
 
 @dataclass(frozen=True)
 class ImitationConfig:
-    """Stage 1. `first_seed`: houses are taken from here on, none twice; below 700 000."""
+    """Stage 1.
+
+    Attributes:
+        rounds: see `Round`.
+        first_seed: houses are taken from here on, none twice; below 700 000.
+        max_rooms: of a house.
+        batch: samples a step. weight_decay: of AdamW.
+        forget: share of the old frames that a sample lacks, drawn anew each time: no single one may be what a
+            house is recognised by.
+        held_out: one house in so many is not learned from but tells how well the network generalises.
+    """
 
     rounds: tuple[Round, ...] = (
-        Round(houses=220, steps=2200, policy_share=0.0),
-        Round(houses=120, steps=1500, policy_share=0.7),
-        Round(houses=120, steps=1500, policy_share=0.85),
-        Round(houses=140, steps=2500, policy_share=0.9),
+        Round(houses=350, steps=5000, policy_share=0.0),
+        Round(houses=250, steps=4000, policy_share=0.7),
+        Round(houses=300, steps=5000, policy_share=0.85),
+        Round(houses=300, steps=10000, policy_share=0.9),
     )
     first_seed: int = 100_000
     max_rooms: int = 4
     batch: int = 64
     weight_decay: float = 0.05
+    forget: float = 0.1
+    held_out: int = 12
     seed: int = 0
 
 
 class Demonstrations:
     """Grows with every round; gives random batches."""
 
-    def __init__(self, history: HistoryConfig, scale: tuple[float, float, float], seed: int) -> None:
-        self._history, self._scale = history, np.array(scale, np.float32)
+    def __init__(
+        self, history: HistoryConfig, scale: tuple[float, float, float], seed: int, forget: float = 0.0
+    ) -> None:
+        self._history, self._scale, self._forget = history, np.array(scale, np.float32), forget
         self._rng = np.random.default_rng(seed)
         self._words = tokenizer()
         self._episodes: list[tuple[Demonstration, list[Frame], list[list[int]], NDArray[np.int64]]] = []
@@ -95,7 +109,7 @@ class Demonstrations:
         for i in range(len(d)):
             self._index.append((episode, i))
             # Stops are rare, and so is the moment the target is known; both decide the episode.
-            self._weight.append(5.0 if d.stops[i] else 1.5 if d.found[i, 0] else 1.0)
+            self._weight.append(2.0 if d.stops[i] else 1.5 if d.found[i, 0] else 1.0)
 
     def draw(self, size: int, steps: int) -> NDArray[np.int64]:
         """Indices `(steps, size)` of samples, drawn by weight."""
@@ -103,10 +117,19 @@ class Demonstrations:
         return self._rng.choice(len(weight), size=(steps, size), p=weight / weight.sum())
 
     def stream(self, size: int, steps: int) -> Iterator[dict[str, Tensor]]:
-        """`steps` random batches, each put together while the last one is being learned."""
+        """`steps` random batches, each put together while the last one is being learned.
+
+        Samples of about as long a memory share a batch, for a batch is as long as its longest.
+        """
+        draws = self.draw(size, steps)
+        for start in range(0, steps, 8):
+            block = draws[start : start + 8].ravel()
+            length = np.array([len(self._episodes[e][2][i]) for e, i in (self._index[s] for s in block)])
+            batches = block[np.argsort(length, kind="stable")].reshape(-1, size)
+            draws[start : start + 8] = self._rng.permutation(batches)
         with ThreadPoolExecutor(1) as pool:
             waiting: deque[Future[dict[str, Tensor]]] = deque()
-            for indices in self.draw(size, steps):
+            for indices in draws:
                 waiting.append(pool.submit(self.batch, indices))
                 if len(waiting) > 2:
                     yield waiting.popleft().result()
@@ -119,7 +142,8 @@ class Demonstrations:
         for sample in indices:
             e, i = self._index[sample]
             d, frames, memory, words = self._episodes[e]
-            tokens, meta, used = assemble([frames[k] for k in memory[i]], self._history)
+            kept = [frames[k] for k in memory[i] if k == i or self._rng.random() >= self._forget]
+            tokens, meta, used = assemble(kept, self._history)
             values = {
                 "words": words,
                 "tokens": tokens,
@@ -132,6 +156,9 @@ class Demonstrations:
             }
             for name, value in values.items():
                 rows.setdefault(name, []).append(value)
+        longest = max(int(used) for used in rows["used"])
+        for name in ("tokens", "meta"):
+            rows[name] = [row[:longest] for row in rows[name]]
         return {name: torch.from_numpy(np.stack(value)) for name, value in rows.items()}
 
 
@@ -153,6 +180,25 @@ def losses(prediction: Prediction, batch: dict[str, Tensor]) -> dict[str, Tensor
     }
 
 
+def predict(network: PolicyNetwork, batch: dict[str, Tensor]) -> tuple[Prediction, dict[str, Tensor]]:
+    """The prediction for a batch in bfloat16, and the batch on the network's device."""
+    device = next(network.parameters()).device
+    batch = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+    with torch.autocast(device.type, torch.bfloat16):
+        inputs = (batch[name] for name in ("words", "tokens", "meta", "used", "velocity"))
+        return network(*inputs), batch
+
+
+@torch.no_grad()
+def evaluate(network: PolicyNetwork, data: Demonstrations, batch: int, steps: int = 30) -> dict[str, float]:
+    """Mean losses on `steps` batches of `data`; empty if it is."""
+    if not len(data):
+        return {}
+    network.eval()
+    totals = [losses(*predict(network, b)) for b in data.stream(batch, steps)]
+    return {name: round(float(torch.stack([t[name] for t in totals]).mean()), 4) for name in totals[0]}
+
+
 def train_round(
     network: PolicyNetwork, data: Demonstrations, config: ImitationConfig, this: Round
 ) -> dict[str, float]:
@@ -165,22 +211,23 @@ def train_round(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, this.lr, total_steps=this.steps, pct_start=warm_up, final_div_factor=4.0
     )
-    totals: list[dict[str, float]] = []
+    recent: deque[dict[str, Tensor]] = deque(maxlen=200)
+
+    def means() -> dict[str, float]:
+        return {name: round(float(torch.stack([r[name] for r in recent]).mean()), 4) for name in recent[0]}
+
     begin = time.monotonic()
     for step, batch in enumerate(data.stream(config.batch, this.steps)):
-        with torch.autocast("cpu", torch.bfloat16):
-            prediction = network(*(batch[name] for name in ("words", "tokens", "meta", "used", "velocity")))
-        parts = losses(prediction, batch)
+        parts = losses(*predict(network, batch))
         optimiser.zero_grad(set_to_none=True)
         torch.stack(list(parts.values())).sum().backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         schedule.step()
-        totals.append({name: float(part.detach()) for name, part in parts.items()})
-        if step % 100 == 99 or step == this.steps - 1:
-            recent = {name: round(float(np.mean([t[name] for t in totals[-100:]])), 4) for name in parts}
-            print(f"step {step + 1}/{this.steps} {recent} {time.monotonic() - begin:.0f} s", flush=True)
-    return {name: float(np.mean([t[name] for t in totals[-200:]])) for name in totals[0]}
+        recent.append({name: part.detach() for name, part in parts.items()})
+        if step % 200 == 199 or step == this.steps - 1:
+            print(f"step {step + 1}/{this.steps} {means()} {time.monotonic() - begin:.0f} s", flush=True)
+    return means()
 
 
 def load_tower(file: Path, config: NanoConfig) -> tuple[VisionTower, LanguageEncoder]:
@@ -199,13 +246,19 @@ def load_tower(file: Path, config: NanoConfig) -> tuple[VisionTower, LanguageEnc
 
 
 def train_imitation(config: ImitationConfig, network_config: NanoConfig, tower_file: Path, out: Path) -> None:
-    """All rounds; the exported model, `nano.pt` and `log.json` are in `out` after each."""
+    """All rounds, on a GPU where there is one.
+
+    The exported model, `nano.pt` and `log.json` are in `out` after each round; `round<N>.pt` are kept, for
+    the last one need not be the best.
+    """
     torch.manual_seed(config.seed)
     tower, language = load_tower(tower_file, network_config)
     nano = Nano(
         network_config, HistoryConfig(), tower, language, PolicyNetwork(len(tokenizer()), network_config)
     )
-    data = Demonstrations(nano.history, network_config.scale, config.seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    data = Demonstrations(nano.history, network_config.scale, config.seed, config.forget)
+    held_out = Demonstrations(nano.history, network_config.scale, config.seed)
     log: list[dict[str, object]] = []
     seed = config.first_seed
     export_model(out, nano)  # untrained, but it already sees: the expert's episodes are encoded with it
@@ -216,17 +269,27 @@ def train_imitation(config: ImitationConfig, network_config: NanoConfig, tower_f
         success, before = [], len(data)
         house = HouseConfig(max_rooms=config.max_rooms)
         for demonstration in collect(seeds, this.episodes, out, driver, house, f"round {number}"):
-            data.add(demonstration)
+            (held_out if demonstration.house % config.held_out == 0 else data).add(demonstration)
             success.append(demonstration.success)
         print(
             f"round {number}: {len(data) - before} new steps, driver's success {np.mean(success):.2f}",
             flush=True,
         )
-        figures = train_round(nano.policy, data, config, this)
+        figures = train_round(nano.policy.to(device), data, config, this)
+        unseen = evaluate(nano.policy, held_out, config.batch)
+        print(f"round {number}: held out {unseen}", flush=True)
+        nano.policy.cpu()
         log.append(
-            {**asdict(this), "samples": len(data), "driver_success": float(np.mean(success)), "loss": figures}
+            {
+                **asdict(this),
+                "samples": len(data),
+                "driver_success": float(np.mean(success)),
+                "loss": figures,
+                "held_out": unseen,
+            }
         )
         nano.training = {"commit": commit(), "config": asdict(config), "rounds": log}
-        nano.save(out / "nano.pt")
+        for name in ("nano.pt", f"round{number}.pt"):
+            nano.save(out / name)
         export_model(out, nano)
         (out / "log.json").write_text(json.dumps(log, indent=1) + "\n")

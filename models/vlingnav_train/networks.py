@@ -9,6 +9,7 @@ only; the robot runs the ONNX export.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -33,9 +34,9 @@ class NanoConfig:
 
     image: tuple[int, int] = (96, 128)
     channels: int = 48
-    dim: int = 128
-    layers: int = 3
-    heads: int = 4
+    dim: int = 160
+    layers: int = 4
+    heads: int = 5
     waypoints: int = 8
     dt: float = 0.2
     scale: tuple[float, float, float] = (0.5, 0.25, 1.0)
@@ -120,9 +121,21 @@ class Block(nn.Module):
         q, k, v = self.qkv(self.norm(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         if last_only:
             q, x = q[:, :, -1:], x[:, -1:]
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        # Spelled out: on CPUs the backward pass of torch's fused attention takes more than all the rest.
+        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+        y = (scores + bias.to(scores.dtype)).softmax(dim=-1).to(v.dtype) @ v
         x = x + self.out(y.transpose(1, 2).flatten(2))
         return x + self.mlp(x)
+
+
+_WAVELENGTHS = (8.0, 4.0, 2.0)  # [m]
+
+
+def place_features(meta: Tensor) -> Tensor:
+    """`meta (B, L, META)` with sines and cosines of its motion, `(B, L, META + 12)`: places told apart."""
+    motion = 3.0 * meta[..., 1:3]  # see `history.assemble`
+    phases = torch.cat([motion * (2.0 * math.pi / length) for length in _WAVELENGTHS], dim=-1)
+    return torch.cat([meta, phases.sin(), phases.cos()], dim=-1)
 
 
 @dataclass
@@ -152,7 +165,8 @@ class PolicyNetwork(nn.Module):
         self.words = nn.Embedding(vocabulary, dim, padding_idx=PAD)
         self.position = nn.Parameter(torch.zeros(1, 64, dim))
         self.projector = nn.Sequential(nn.Linear(config.token_channels, dim), nn.GELU(), nn.Linear(dim, dim))
-        self.place = nn.Sequential(nn.Linear(META, dim), nn.GELU(), nn.Linear(dim, dim))
+        places = META + 4 * len(_WAVELENGTHS)
+        self.place = nn.Sequential(nn.Linear(places, dim), nn.GELU(), nn.Linear(dim, dim))
         self.action = nn.Sequential(nn.Linear(3, dim), nn.GELU(), nn.Linear(dim, dim))
         self.blocks = nn.ModuleList(Block(dim, config.heads) for _ in range(config.layers))
         self.norm = nn.LayerNorm(dim)
@@ -174,7 +188,7 @@ class PolicyNetwork(nn.Module):
             used: `(B,)` how many of the L are real.
             velocity: `(B, 3)` own body velocity [m/s, m/s, rad/s].
         """
-        frames = self.projector(tokens) + self.place(meta)
+        frames = self.projector(tokens) + self.place(place_features(meta))
         instruction = self.words(words) + self.position[:, : words.shape[1]]
         x = torch.cat([instruction, frames, self.action(velocity)[:, None]], dim=1)
         padded = torch.arange(tokens.shape[1], device=tokens.device)[None] >= used[:, None]

@@ -12,6 +12,7 @@ from vlingnav_datasets import Demonstration
 def demonstration(n: int = 3) -> Demonstration:
     rng = np.random.default_rng(0)
     return Demonstration(
+        7,
         instruction="find the red chair",
         tokens=rng.normal(size=(n, 48, 8)).astype(np.float16),
         stamps=np.arange(n) * 0.4,
@@ -42,5 +43,5 @@ def test_arrays_of_different_lengths_are_refused() -> None:
 
 def test_another_archive_is_refused_by_name(tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", x=np.zeros(1))
-    with pytest.raises(ValueError, match="other.npz is no demonstration: it lacks instruction"):
+    with pytest.raises(ValueError, match="other.npz is no demonstration: it lacks house, instruction"):
         Demonstration.load(tmp_path / "other.npz")

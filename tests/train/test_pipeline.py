@@ -58,13 +58,24 @@ def test_view_targets_are_where_the_labels_are() -> None:
 
 
 def test_demonstrations_are_labelled_and_end_at_the_target(demonstrations: list) -> None:  # type: ignore[type-arg]
-    assert len(demonstrations) == 3
+    assert len(demonstrations) == 6
     for d in demonstrations:
         assert d.tokens.shape[1:] == (48, TINY.token_channels) and d.trajectories.shape[1:] == (8, 3)
         assert np.all(np.diff(d.stamps) > 0)
         assert (
             d.stops.any() and d.found[d.stops][:, 0].all()
         )  # the expert never stops at what it has not seen
+
+
+def test_every_episode_has_its_mirror_image(demonstrations: list) -> None:  # type: ignore[type-arg]
+    for seen, mirrored in zip(demonstrations[::2], demonstrations[1::2], strict=True):
+        assert seen.instruction == mirrored.instruction and np.array_equal(seen.stamps, mirrored.stamps)
+        for name in ("poses", "velocities", "trajectories"):
+            assert np.allclose(getattr(seen, name) * [1, -1, -1], getattr(mirrored, name))
+        assert np.allclose(seen.found[:, 2], -mirrored.found[:, 2])
+        assert not np.array_equal(seen.tokens, mirrored.tokens)
+        twice = mirrored.mirrored(seen.tokens)
+        assert np.array_equal(twice.poses, seen.poses) and np.array_equal(twice.found, seen.found)
 
 
 def test_training_learns_and_its_memory_is_the_one_of_the_robot(model: Path, demonstrations: list) -> None:  # type: ignore[type-arg]
@@ -93,9 +104,9 @@ def test_replayed_memory_equals_lived_memory(model: Path, demonstrations: list) 
         lived.add(Frame(d.tokens[i], d.stamps[i], d.poses[i], 4))
     tokens, meta, used = lived.view()
     assert policy.manifest.history["capacity"] == len(tokens)
-    assert np.array_equal(batch["tokens"][0].numpy(), tokens)
-    assert np.array_equal(batch["meta"][0].numpy(), meta)
     assert int(batch["used"][0]) == used
+    assert np.array_equal(batch["tokens"][0].numpy(), tokens[:used])
+    assert np.array_equal(batch["meta"][0].numpy(), meta[:used])
 
 
 def test_export_refuses_a_graph_that_computes_something_else(

@@ -17,15 +17,15 @@ from vlingnav_sim.experts.trajectories import (
     PLANNING_RADIUS_M,
     TIGHT_M,
     TrajectoryConfig,
+    approach,
     cautious_path,
     free_of_people,
     roll_out,
-    standing_reach,
 )
 from vlingnav_sim.grid import OccupancyGrid, footprint_distance
 from vlingnav_sim.house import CATALOGUE
 from vlingnav_sim.simulator import Simulator
-from vlingnav_sim.tasks import goal_region, matching_items
+from vlingnav_sim.tasks import matching_items
 
 Array = NDArray[np.float64]
 
@@ -43,7 +43,7 @@ class SearchingConfig:
 
     notice_distance: float = 5.0
     notice_share: float = 0.25
-    stop_distance: float = 0.75
+    stop_distance: float = 0.65
     stop_share: float = 0.1
 
 
@@ -115,16 +115,14 @@ class SearchingExpert:
         near = [pair for pair in seen if pair[0] <= config.notice_distance]
         if near and self._found not in [i for _, i in near]:
             self._found = min(near)[1]
-            reach = standing_reach(sim.house.items[self._found], config.stop_distance - 0.15)
-            region = goal_region(sim.house, self._grid, (self._found,), reach)
-            if not region.any():
-                region = goal_region(sim.house, self._grid, (self._found,), 1.0)
-            self._region = region
+            self._reach, self._region = approach(
+                sim.house, self._grid, self._found, pose, config.stop_distance
+            )
 
     def _approach(self, pose: Array, stamp: float) -> Decision:
         assert self._found is not None
         item = self._simulator.house.items[self._found]
-        near = footprint_distance(item, pose[:2]) <= standing_reach(item, self._config.stop_distance)
+        near = footprint_distance(item, pose[:2]) <= self._reach
         facing = float(np.arctan2(item.pose[1] - pose[1], item.pose[0] - pose[0]))
         if near:
             share = self._simulator.visible(self._found, self._robot)

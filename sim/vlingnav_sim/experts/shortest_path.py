@@ -8,15 +8,15 @@ from vlingnav_policy.types import Decision, Goal, Observation
 from vlingnav_sim.experts.trajectories import (
     PLANNING_RADIUS_M,
     TrajectoryConfig,
+    approach,
     cautious_path,
     free_of_people,
     roll_out,
-    standing_reach,
 )
 from vlingnav_sim.grid import OccupancyGrid
 from vlingnav_sim.measures import at_target
 from vlingnav_sim.simulator import Simulator
-from vlingnav_sim.tasks import goal_region, matching_items
+from vlingnav_sim.tasks import matching_items
 
 
 class ShortestPathExpert:
@@ -38,10 +38,9 @@ class ShortestPathExpert:
         self._targets = matching_items(house, goal.instruction)
         if not self._targets:
             raise ValueError(f'nothing in house {house.seed} answers "{goal.instruction}"')
-        self._region = np.zeros_like(self._grid.free)
+        self._region, pose = np.zeros_like(self._grid.free), self._simulator.pose(self._robot)
         for target in self._targets:
-            reach = standing_reach(house.items[target], 0.7)
-            self._region |= goal_region(house, self._grid, (target,), reach)
+            self._region |= approach(house, self._grid, target, pose, 0.75)[1]
 
     def act(self, observation: Observation) -> Decision:
         """Follow the distance field down; face the target and stop at its end."""

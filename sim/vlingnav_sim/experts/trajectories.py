@@ -13,17 +13,16 @@ from numpy.typing import NDArray
 
 from vlingnav_policy.se2 import relative, wrap
 from vlingnav_sim.grid import OccupancyGrid, clear_line
-from vlingnav_sim.house.model import Item
+from vlingnav_sim.house.model import House
 from vlingnav_sim.simulator import Simulator
+from vlingnav_sim.tasks import goal_region
 
 Array = NDArray[np.float64]
 
-PLANNING_RADIUS_M = 0.25
+PLANNING_RADIUS_M = 0.27
 """Experts plan for a robot this wide [m], so that cutting a corner while tracking does not touch it."""
-HANGING_REACH_M = 0.95
-"""How near [m] they go to what hangs on a wall, inside the 1.0 m of the task."""
-TIGHT_M = 0.2
-"""Least clearance [m] they accept where there is no other way."""
+TIGHT_M = 0.23
+"""Least clearance [m] they accept where there is no other way; the safety filter lets no one through less."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +37,25 @@ class TrajectoryConfig:
     turn_in_place: float = 0.4  # heading error [rad] above which it does not drive
 
 
-def standing_reach(item: Item, near: float) -> float:
-    """How near [m] to go to an item: `near`, but what hangs is only in view from further away."""
-    return near if item.base < 0.4 else HANGING_REACH_M
+def approach(
+    house: House, grid: OccupancyGrid, target: int, pose: Array, near: float
+) -> tuple[float, NDArray[np.bool_]]:
+    """Where to stand before item `target`, coming from `pose (3,)`.
+
+    Args:
+        near: distance from its footprint to keep [m], if it can be reached; all are inside the task's 1.0 m.
+
+    Returns:
+        The distance that was chosen [m], and the cells `(Ny, Nx)` a little nearer than that.
+    """
+    hangs = house.items[target].base >= 0.4  # in the camera's view only from further away
+    wide = grid.clearance > TIGHT_M
+    here = tuple(grid.nearest_free(pose[:2], wide))
+    for reach in (0.95,) if hangs else (near, 0.8, 0.95):
+        region = goal_region(house, grid, (target,), reach - 0.1) & wide
+        if np.isfinite(grid.distance_field(region, wide)[here]):
+            return reach, region
+    return 0.98, goal_region(house, grid, (target,), 0.98)
 
 
 def free_of_people(
@@ -88,7 +103,10 @@ def point_along(path: Array, xy: Array, lookahead: float) -> tuple[Array, float]
 
 
 def roll_out(
-    pose: Array, path: Array, final_yaw: float | None = None, config: TrajectoryConfig = TrajectoryConfig()
+    pose: Array,
+    path: Array,
+    final_yaw: float | None = None,
+    config: TrajectoryConfig = TrajectoryConfig(),
 ) -> NDArray[np.float32]:
     """Trajectory `(T, 3)` in the body frame of `pose (3,)` that follows `path (N, 2)` in the world.
 
