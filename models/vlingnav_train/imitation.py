@@ -9,11 +9,12 @@ right, the mean of both is a wall), a Gaussian's likelihood for the spread alone
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -78,12 +79,36 @@ class ImitationConfig:
     seed: int = 0
 
 
+class TokenStore:
+    """Visual tokens in files, for there are more than memory holds; they go when the store does."""
+
+    CHUNK = 1 << 16  # steps a file
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="vlingnav-tokens-")
+        self._chunks: list[NDArray[np.float16]] = []
+        self._used = 0
+
+    def keep(self, tokens: NDArray[np.float16]) -> NDArray[np.float16]:
+        """Write `(N, K, C)` tokens; returns them as they are read back."""
+        if not self._chunks or self._used + len(tokens) > len(self._chunks[-1]):
+            shape = (max(self.CHUNK, len(tokens)), *tokens.shape[1:])
+            file = f"{self._folder.name}/{len(self._chunks)}"
+            self._chunks.append(np.memmap(file, np.float16, "w+", shape=shape))
+            self._used = 0
+        kept = np.asarray(self._chunks[-1])[self._used : self._used + len(tokens)]
+        kept[:] = tokens
+        self._used += len(tokens)
+        return kept
+
+
 class Demonstrations:
     """Grows with every round; gives random batches."""
 
     def __init__(
         self, history: HistoryConfig, scale: tuple[float, float, float], seed: int, forget: float = 0.0
     ) -> None:
+        self._store = TokenStore()
         self._history, self._scale, self._forget = history, np.array(scale, np.float32), forget
         self._rng = np.random.default_rng(seed)
         self._words = tokenizer()
@@ -96,7 +121,7 @@ class Demonstrations:
 
     def add(self, demonstration: Demonstration) -> None:
         """Add an episode; its memory is replayed so that every step sees what it would have kept then."""
-        d = demonstration
+        d = replace(demonstration, tokens=self._store.keep(demonstration.tokens))
         frames = [Frame(d.tokens[i], d.stamps[i], d.poses[i], SIMILARITIES) for i in range(len(d))]
         kept: list[int] = []
         memory = []
