@@ -26,7 +26,7 @@ from vlingnav_safety import (
     cover_rectangle,
 )
 from vlingnav_sim.grid import OccupancyGrid
-from vlingnav_sim.measures import Measures, Scorer
+from vlingnav_sim.measures import Measures, scorer_for
 from vlingnav_sim.robots import RobotConfig
 from vlingnav_sim.simulator import Simulator
 from vlingnav_sim.tasks import NavigationTask
@@ -110,10 +110,10 @@ def run_episode(
     rates: Rates = Rates(),
     on_decision: OnDecision | None = None,
 ) -> Episode:
-    """Run `policy` on `task` until it stops or time is up.
+    """Run `policy` on `task` until it stops or time is up; where stopping ends nothing, until time is up.
 
     Args:
-        simulator: of the task's house; it is reset here.
+        simulator: of the task's house with the task's people in it; it is reset here.
         safety: whether the lidar barrier filter stands before the motors.
         on_decision: sees each observation and decision and returns the decision to carry out (data
             collection).
@@ -122,7 +122,7 @@ def run_episode(
     loop = ControlLoop(
         simulator, 0, safety_filter(simulator.robots[0], rates.control_s) if safety else None, rates
     )
-    scorer = Scorer(simulator, task, grid)
+    scorer = scorer_for(simulator, task, grid)
     policy.reset(task.goal)
     poses, stopped = [simulator.pose()], False
     while simulator.time < task.time_limit_s and not stopped:
@@ -130,7 +130,7 @@ def run_episode(
         decision = policy.act(observation)
         if on_decision is not None:
             decision = on_decision(observation, decision)
-        stopped = decision.stop
+        stopped = decision.stop and task.ends_by_stop
         if not stopped:
             loop.follow(decision, simulator.pose(), rates.decision_s)
             scorer.update()

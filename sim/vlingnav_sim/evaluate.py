@@ -1,45 +1,74 @@
-"""A policy on many houses: success, SPL and their intervals, in as many processes as there are cores."""
+"""A policy on many houses: the task's figures with their intervals, in as many processes as cores."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from vlingnav_policy import load_policy
-from vlingnav_policy.types import Policy
+from vlingnav_policy.types import Policy, Task
 from vlingnav_sim.episode import run_episode
-from vlingnav_sim.experts import RandomWalker, SearchingExpert, ShortestPathExpert, WallFollower
+from vlingnav_sim.experts import (
+    FollowingExpert,
+    RandomWalker,
+    RouteExpert,
+    SearchingExpert,
+    ShortestPathExpert,
+    WallFollower,
+)
 from vlingnav_sim.grid import OccupancyGrid
 from vlingnav_sim.house import HouseConfig, generate
 from vlingnav_sim.measures import Measures, mean_interval, wilson_interval
 from vlingnav_sim.parallel import over_processes
 from vlingnav_sim.simulator import Simulator
-from vlingnav_sim.tasks import sample_task
+from vlingnav_sim.tasks import FollowTask, NavigationTask, RouteTask, sample_task
 
-SCRIPTED: dict[str, Callable[[Simulator], Policy]] = {
-    "expert": SearchingExpert,
-    "shortest-path": ShortestPathExpert,
-    "random": lambda simulator: RandomWalker(simulator, seed=simulator.house.seed),
-    "wall-follower": WallFollower,
+
+def expert_for(simulator: Simulator, task: NavigationTask) -> Policy:
+    """The expert that policies imitate at this kind of task."""
+    if isinstance(task, FollowTask):
+        return FollowingExpert(simulator)
+    if isinstance(task, RouteTask):
+        return RouteExpert(simulator, task)
+    return SearchingExpert(simulator, targets=task.targets)
+
+
+SCRIPTED: dict[str, Callable[[Simulator, NavigationTask], Policy]] = {
+    "expert": expert_for,
+    "shortest-path": lambda simulator, task: ShortestPathExpert(simulator, targets=task.targets),
+    "random": lambda simulator, task: RandomWalker(
+        simulator, seed=simulator.house.seed, targets=task.targets
+    ),
+    "wall-follower": lambda simulator, task: WallFollower(simulator, targets=task.targets),
 }
 
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    """What to evaluate: a name in `SCRIPTED`, or what `load_policy` takes."""
+    """What to evaluate.
+
+    Attributes:
+        policy: a name in `SCRIPTED`, or what `load_policy` takes.
+        max_rooms: of a house.
+        safety: whether the safety filter stands before the motors.
+        task: what the robot is asked.
+        split: of the task, one of `vlingnav_sim.tasks.SPLITS`.
+    """
 
     policy: str = "nano"
     max_rooms: int = 4
     safety: bool = True
+    task: Task = "object"
+    split: str = "plain"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One episode: the house, the instruction, its shortest path [m], how it went."""
+    """One episode: the house, the instruction, the length of its way [m], how it went."""
 
     house: int
     instruction: str
@@ -49,16 +78,16 @@ class Outcome:
 
 
 def evaluate_house(seed: int, config: EvaluationConfig) -> Outcome | None:
-    """One episode in the house of `seed`; None when it holds nothing to search for."""
+    """One episode in the house of `seed`; None when it has nothing for the task."""
     house = generate(seed, HouseConfig(max_rooms=config.max_rooms))
     grid = OccupancyGrid.from_house(house)
     try:
-        task = sample_task(house, grid)
+        task = sample_task(house, grid, task=config.task, split=config.split)
     except ValueError:
         return None
-    with Simulator(house, seed=seed) as simulator:
+    with Simulator(task.populated(house), seed=seed) as simulator:
         make = SCRIPTED.get(config.policy)
-        policy = make(simulator) if make else load_policy(config.policy, threads=1)
+        policy = make(simulator, task) if make else load_policy(config.policy, threads=1)
         episode = run_episode(simulator, policy, task, grid, safety=config.safety)
     return Outcome(seed, task.goal.instruction, task.shortest_path_m, episode.stopped, episode.measures)
 
@@ -71,28 +100,30 @@ def evaluate(houses: range, config: EvaluationConfig, processes: int | None = No
 
 
 def summarise(outcomes: list[Outcome]) -> dict[str, Any]:
-    """Success rate and SPL with 95 % intervals, collisions per 100 m, and every episode.
+    """Rates with their 95 % intervals, the means of the task's own figures, and every episode.
 
     Raises:
         ValueError: there is no episode.
     """
     if not outcomes:
-        raise ValueError("no house of this range holds anything to search for")
+        raise ValueError("no house of this range has anything for this task")
     measures = [outcome.measures for outcome in outcomes]
-    successes = sum(m.success for m in measures)
+    count, successes = len(measures), sum(m.success for m in measures)
+    collided = sum(m.collisions > 0 for m in measures)
     path = sum(m.path_length_m for m in measures)
-    spl = np.array([m.spl for m in measures])
-    return {
-        "episodes": len(measures),
-        "success_rate": successes / len(measures),
-        "ci95": wilson_interval(successes, len(measures)),
-        "spl": float(spl.mean()),
-        "spl_ci95": mean_interval(spl),
-        "soft_spl": float(np.mean([m.soft_spl for m in measures])),
-        "distance_to_goal_m": float(np.mean([m.distance_to_goal_m for m in measures])),
+    figures: dict[str, Any] = {
+        "episodes": count,
+        "success_rate": successes / count,
+        "ci95": wilson_interval(successes, count),
+        "collision_rate": collided / count,
+        "collision_rate_ci95": wilson_interval(collided, count),
         "collisions_per_100m": 100.0 * sum(m.collisions for m in measures) / max(path, 1e-9),
-        "path_length_m": path / len(measures),
-        "elapsed_s": float(np.mean([m.elapsed_s for m in measures])),
-        "stopped_rate": sum(outcome.stopped for outcome in outcomes) / len(outcomes),
-        "outcomes": [asdict(outcome) for outcome in outcomes],
+        "stopped_rate": sum(outcome.stopped for outcome in outcomes) / count,
     }
+    for name in (field.name for field in fields(measures[0])):
+        values = np.array([getattr(m, name) for m in measures], dtype=np.float64)
+        if name not in ("success", "collisions"):
+            figures[name] = float(values.mean())
+        if name in ("spl", "tracking_rate", "ndtw"):
+            figures[f"{name}_ci95"] = mean_interval(values)
+    return figures | {"outcomes": [asdict(outcome) for outcome in outcomes]}

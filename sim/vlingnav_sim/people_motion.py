@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vlingnav_sim.house.model import Person
+from vlingnav_sim.house.model import Leader, Person
 from vlingnav_sim.scene import PERSON_RADIUS
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ Circle = tuple[float, float, float]
 
 TURN_RATE = 3.5
 """How fast a person turns [rad/s]."""
-REACH, SHOULDER = 0.6, 0.3
-"""A person waits for a robot this close ahead [m], in a lane of this half width [m]."""
+REACH, LEADER_REACH, SHOULDER = 0.6, 1.0, 0.3
+"""A person waits for a robot this close ahead [m], a leader sooner, in a lane of this half width [m]."""
 PATIENCE_S = 2.5
 """After waiting this long [s] a person turns back: two who wait for each other would wait for ever."""
 _ELBOW_ROOM = 1.0
@@ -41,13 +41,16 @@ class People:
         self.walkers: list[Walker] = []
 
     def reset(self, data: mujoco.MjData, robots: Sequence[Circle], rng: np.random.Generator) -> None:
-        """Put everybody somewhere on their route, away from the robots."""
+        """Put everybody somewhere on their route, away from the robots; leaders where it begins."""
 
         def room(walker: Walker) -> float:
             return min((math.hypot(walker.x - x, walker.y - y) for x, y, _ in robots), default=math.inf)
 
         self.walkers = []
         for person in self._persons:
+            if isinstance(person, Leader):
+                self.walkers.append(Walker(person, 0.0))
+                continue
             tries = [Walker(person, rng.random()) for _ in range(20)]
             roomy = (walker for walker in tries if room(walker) > _ELBOW_ROOM)
             self.walkers.append(next(roomy, max(tries, key=room)))
@@ -87,6 +90,7 @@ class Walker:
         self._lengths: list[float] = lengths[keep].tolist()
         self._headings: list[float] = np.arctan2(steps[keep, 1], steps[keep, 0]).tolist()
         self._speed = person.speed
+        self._reach = LEADER_REACH if isinstance(person, Leader) else REACH
         self.vx = self.vy = 0.0
         self._sense, self._waited_s = 1.0, 0.0
         self._leg, self._along = 0, start * sum(self._lengths)
@@ -114,7 +118,7 @@ class Walker:
         for x, y, radius in robots:
             dx, dy = x - self.x, y - self.y
             ahead, aside = c * dx + s * dy, abs(c * dy - s * dx)
-            if 0.0 < ahead < REACH + radius and aside < SHOULDER + radius:
+            if 0.0 < ahead < self._reach + radius and aside < SHOULDER + radius:
                 return True
         return False
 

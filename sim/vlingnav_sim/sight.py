@@ -1,4 +1,4 @@
-"""How much of a thing a camera sees, without rendering: a handful of rays."""
+"""How much of a thing or a person a camera sees, without rendering: a handful of rays."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _PLASTIC = 1.2207440846057596
 
 
 class Sight:
-    """How much of an item a camera sees, by rays to fixed points inside its parts.
+    """How much of a body a camera sees, by rays to fixed points inside its parts.
 
-    A ray to such a point meets the item at the point or before, unless something else stands in the way.
+    A ray to such a point meets the body at the point or before, unless something else stands in the way.
 
     Args:
         model: compiled scene.
-        items: `(ngeom,)` item index of each geom that is drawn, negative for all else.
+        drawn: `(ngeom,)` which geoms are drawn at all.
         groups: geom groups that are drawn.
     """
 
@@ -38,16 +38,19 @@ class Sight:
         mujoco.mjtGeom.mjGEOM_SPHERE: (0.57, 0.57, 0.57),
     }
 
-    def __init__(self, model: mujoco.MjModel, items: NDArray[np.int16], groups: Sequence[int]) -> None:
-        self._model, self._items = model, items
+    def __init__(self, model: mujoco.MjModel, drawn: NDArray[np.bool_], groups: Sequence[int]) -> None:
+        self._model = model
+        self._bodies = np.where(drawn, model.geom_bodyid, -1)
         self._groups = np.isin(np.arange(mujoco.mjNGROUP), groups).astype(np.uint8)
-        self._points: dict[int, Array] = {}
+        self._samples: dict[int, tuple[NDArray[np.int64], Array]] = {}
 
-    def share(self, data: mujoco.MjData, item: int, camera: int, config: CameraConfig, body: int) -> float:
-        """Share in [0, 1] of the item's points that `camera`, mounted on `body`, sees."""
-        points = self._points.get(item)
-        if points is None:
-            points = self._points[item] = self._sample(data, item)
+    def share(self, data: mujoco.MjData, body: int, camera: int, config: CameraConfig, mount: int) -> float:
+        """Share in [0, 1] of the points of `body` that `camera`, mounted on the body `mount`, sees."""
+        if body not in self._samples:
+            self._samples[body] = self._sample(body)
+        owners, local = self._samples[body]
+        turn = data.geom_xmat[owners].reshape(-1, 3, 3)
+        points = data.geom_xpos[owners] + np.einsum("nij,nj->ni", turn, local)
         eye, axes = data.cam_xpos[camera], data.cam_xmat[camera].reshape(3, 3)
         rays = points - eye
         right, up, back = (rays @ axes).T
@@ -64,19 +67,19 @@ class Sight:
             (rays / lengths).ravel(),
             geomgroup=self._groups,
             flg_static=1,
-            bodyexclude=body,
+            bodyexclude=mount,
             geomid=geoms,
             dist=distances,
             normal=None,
             nray=len(rays),
             cutoff=float(lengths.max()) + 0.1,
         )
-        seen = (geoms >= 0) & (self._items[geoms] == item)
+        seen = (geoms >= 0) & (self._bodies[geoms] == body)
         return float(np.count_nonzero(seen)) / self.POINTS
 
-    def _sample(self, data: mujoco.MjData, item: int) -> Array:
-        """`(POINTS, 3)` world points, shared out among the item's primitives by the area of their boxes."""
-        geoms = np.flatnonzero(self._items == item)
+    def _sample(self, body: int) -> tuple[NDArray[np.int64], Array]:
+        """`POINTS` of the body's geoms, by the area of their boxes, and a point in each `(POINTS, 3)`."""
+        geoms = np.flatnonzero(self._bodies == body)
         half = self._model.geom_aabb[geoms, 3:]
         area = half[:, 0] * half[:, 1] + half[:, 1] * half[:, 2] + half[:, 2] * half[:, 0]
         middles = (np.arange(self.POINTS) + 0.5) / self.POINTS
@@ -84,6 +87,4 @@ class Sight:
         # Additive recurrence (Roberts, 2018): any number of points, evenly spread in three dimensions.
         steps = np.arange(1, self.POINTS + 1)[:, None] / _PLASTIC ** np.arange(1, 4)
         inner = np.array([self._INNER[mujoco.mjtGeom(self._model.geom_type[g])] for g in geoms])
-        local = (2.0 * (steps % 1.0) - 1.0) * (half * inner)[owners]
-        turn = data.geom_xmat[geoms[owners]].reshape(-1, 3, 3)
-        return data.geom_xpos[geoms[owners]] + np.einsum("nij,nj->ni", turn, local)
+        return geoms[owners], (2.0 * (steps % 1.0) - 1.0) * (half * inner)[owners]

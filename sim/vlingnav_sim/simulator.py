@@ -79,7 +79,7 @@ class Simulator:
         # One more, so that "no geom", -1, is the sky.
         self._labels = np.append(items, np.int16(scene.SKY))
         self._renderer = Renderer(model, (max(w for w, _ in self._sizes), max(h for _, h in self._sizes)))
-        self._sight = Sight(model, np.where(drawn, items, scene.SKY), scene.DRAWN_GROUPS)
+        self._sight = Sight(model, drawn, scene.DRAWN_GROUPS)
         self._lidars = [
             Lidar(model, robot.lidar, body, scene.SOLID_GROUPS)
             for robot, body in zip(self.robots, self._bodies, strict=True)
@@ -191,12 +191,19 @@ class Simulator:
 
     def visible(self, item: int, robot: int = 0) -> float:
         """Share in [0, 1] of an item that the camera sees now, by rays to fixed points in its parts."""
-        camera = self.robots[robot].camera
-        return self._sight.share(self.data, item, self._cameras[robot], camera, self._bodies[robot])
+        return self._share(f"item_{item}", robot)
+
+    def person_visible(self, person: int, robot: int = 0) -> float:
+        """The same of one of the house's people."""
+        return self._share(f"person_{person}", robot)
 
     def people(self) -> Array:
         """`(P, 4)` x, y [m], vx, vy [m/s] of the people."""
         return np.array([(w.x, w.y, w.vx, w.vy) for w in self._people.walkers]).reshape(-1, 4)
+
+    def people_yaw(self) -> Array:
+        """`(P,)` where the people face [rad]."""
+        return np.array([w.yaw for w in self._people.walkers])
 
     @property
     def time(self) -> float:
@@ -243,6 +250,10 @@ class Simulator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _share(self, body: str, robot: int) -> float:
+        camera, mount = self.robots[robot].camera, self._bodies[robot]
+        return self._sight.share(self.data, self.model.body(body).id, self._cameras[robot], camera, mount)
 
     def _begin(self, poses: Array) -> None:
         """Everything back to time 0, robots at `poses`."""

@@ -7,7 +7,15 @@ from typing import Any
 
 from vlingnav_cli import UserError
 
-TASKS = ("object",)
+TASKS = ("object", "image", "follow", "route")
+FIGURES = {
+    "spl": "SPL {:.3f}",
+    "ndtw": "nDTW {:.3f}",
+    "tracking_rate": "tracking rate {:.1%}",
+    "collision_rate": "collided in {:.1%}",
+    "collisions_per_100m": "{:.2f} collisions per 100 m",
+}
+"""What is printed of the figures that a task has."""
 
 
 def house_range(text: str) -> range:
@@ -21,9 +29,14 @@ def house_range(text: str) -> range:
 
 
 def add_eval(parser: argparse.ArgumentParser) -> None:
-    """Run a policy through many houses and report success, SPL and collisions."""
+    """Run a policy through many houses and report success, the task's figures and collisions."""
     parser.add_argument(
         "--task", choices=TASKS, default="object", help="what the robot is asked (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--split",
+        help="object: plain, seen, paraphrase, synonym or unseen; follow: alone or lookalikes "
+        "(default: the first of them)",
     )
     parser.add_argument(
         "--houses", type=house_range, default=range(800_000, 800_100), metavar="FIRST:END",
@@ -32,8 +45,8 @@ def add_eval(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-rooms", type=int, default=4, help="largest house (default: %(default)s)")
     parser.add_argument(
         "--policy", default="nano",
-        help="nano, the folder of an exported model, expert (searching), shortest-path, random or "
-        "wall-follower; the last two are told by an oracle when to stop (default: %(default)s)",
+        help="nano, the folder of an exported model, expert, shortest-path, random or wall-follower; the "
+        "last two are told by an oracle when to stop (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--no-safety", action="store_true", help="leave the safety filter out")
     parser.add_argument("--processes", type=int, default=None, help="default: one per core")
@@ -44,23 +57,36 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Evaluate and print one line of figures."""
     from vlingnav_policy import ManifestError, load_policy
     from vlingnav_sim.evaluate import SCRIPTED, EvaluationConfig, evaluate
+    from vlingnav_sim.tasks import SPLITS
 
     if not 1 <= args.max_rooms <= 8:
         raise UserError(f"--max-rooms is {args.max_rooms}; houses have 1 to 8 rooms")
+    splits = SPLITS[args.task]
+    split = args.split or splits[0]
+    if split not in splits:
+        raise UserError(f"task {args.task} has no split {split!r}; choose one of {', '.join(splits)}")
+    if (args.task, args.policy) == ("follow", "shortest-path"):
+        raise UserError("shortest-path goes to things that stand still; for task follow take --policy expert")
     if args.policy not in SCRIPTED:
         try:
             load_policy(args.policy)  # a missing model is one sentence here, not one a process
         except ManifestError as error:
             raise UserError(str(error)) from error
-    config = EvaluationConfig(args.policy, args.max_rooms, safety=not args.no_safety)
+    config = EvaluationConfig(args.policy, args.max_rooms, not args.no_safety, args.task, split)
     try:
         figures = evaluate(args.houses, config, args.processes)
     except ValueError as error:
         raise UserError(str(error)) from error
     low, high = figures["ci95"]
+    more = ", ".join(text.format(figures[name]) for name, text in FIGURES.items() if name in figures)
     print(
-        f"{args.policy}: success {figures['success_rate']:.1%} (95 % interval {low:.1%}–{high:.1%}), "
-        f"SPL {figures['spl']:.3f}, {figures['collisions_per_100m']:.2f} collisions per 100 m, "
-        f"{figures['episodes']} episodes"
+        f"{args.policy}, {args.task} ({split}): success {figures['success_rate']:.1%} "
+        f"(95 % interval {low:.1%}–{high:.1%}), {more}, {figures['episodes']} episodes"
     )
-    return {"policy": args.policy, "task": args.task, "max_rooms": args.max_rooms, **figures}
+    return {
+        "policy": args.policy,
+        "task": args.task,
+        "split": split,
+        "max_rooms": args.max_rooms,
+        **figures,
+    }

@@ -29,14 +29,18 @@ def arc(speed: float, turn_rate: float, config: TrajectoryConfig) -> NDArray[np.
 class _Blind:
     """Shared by both: lidar ranges ahead and aside, and the oracle's stop."""
 
-    def __init__(self, simulator: Simulator, robot: int = 0, seed: int = 0) -> None:
-        self._simulator, self._robot = simulator, robot
+    def __init__(
+        self, simulator: Simulator, robot: int = 0, seed: int = 0, targets: tuple[int, ...] | None = None
+    ) -> None:
+        """Take `targets`, indices of items, for those to stop at; those that the goal names when None."""
+        self._simulator, self._robot, self._given = simulator, robot, targets
         self._rng = np.random.default_rng(seed)
         self._config = TrajectoryConfig()
 
     def reset(self, goal: Goal) -> None:
         """Remember what the oracle is to watch for."""
-        self._targets = matching_items(self._simulator.house, goal.instruction)
+        named = matching_items(self._simulator.house, goal.instruction)
+        self._targets = named if self._given is None else self._given
 
     def _nearest(self, bearing: float, width: float) -> float:
         """Shortest range [m] within `width` [rad] of `bearing` [rad], 0 ahead, positive to the left."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, label, uniform_filter
 
 from vlingnav_policy.se2 import wrap
+from vlingnav_sim.experts.trajectories import cautious_path
 from vlingnav_sim.grid import OccupancyGrid
 from vlingnav_sim.house.model import House
 
@@ -109,11 +110,13 @@ class Exploration:
         r, c = grid.to_cell(pose[:2])  # the robot knows the floor it stands on
         self.seen[max(r - 3, 0) : r + 4, max(c - 3, 0) : c + 4] = True
 
-    def choose(self, pose: Array, free: BoolGrid) -> Array | None:
+    def choose(self, pose: Array, free: BoolGrid, open_now: BoolGrid) -> Array | None:
         """Path x, y [m] `(N, 2)` to the frontier worth going to; None when everything has been seen.
 
         Args:
-            free: `(Ny, Nx)` cells that are drivable now; what has not been seen of them is ignored.
+            free: `(Ny, Nx)` cells that are drivable; what has not been seen of them is ignored.
+            open_now: those where nobody stands just now. The path keeps to them where it can; the choice is
+                none of theirs, or people who pass would turn the robot this way and that.
         """
         grid, config = self._grid, self._config
         free = free & self.seen
@@ -144,8 +147,9 @@ class Exploration:
         if best is None:
             return None
         self._last = grid.to_world(best)
-        back = grid.descend(field, self._last, free, self._caution)
-        return back[::-1]
+        region = np.zeros_like(free)
+        region[tuple(best)] = True
+        return cautious_path(grid, region, pose, free & open_now, free)
 
     def _cost(
         self, pose: Array, cell: NDArray[np.int64], way: float, unseen: NDArray[np.float32], seen: BoolGrid

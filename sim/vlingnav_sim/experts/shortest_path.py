@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from vlingnav_policy.types import Decision, Goal, Observation
+from vlingnav_sim.experts.approach import standing_place
 from vlingnav_sim.experts.trajectories import (
     PLANNING_RADIUS_M,
     TrajectoryConfig,
-    approach,
     cautious_path,
     free_of_people,
     roll_out,
@@ -23,9 +23,14 @@ class ShortestPathExpert:
     """Drives the shortest path to what the goal names; a `Policy`."""
 
     def __init__(
-        self, simulator: Simulator, robot: int = 0, trajectory: TrajectoryConfig = TrajectoryConfig()
+        self,
+        simulator: Simulator,
+        robot: int = 0,
+        trajectory: TrajectoryConfig = TrajectoryConfig(),
+        targets: tuple[int, ...] | None = None,
     ) -> None:
-        self._simulator, self._robot, self._trajectory = simulator, robot, trajectory
+        """Go to `targets`, indices of items, as for an image; to what the goal names when None."""
+        self._simulator, self._robot, self._trajectory, self._given = simulator, robot, trajectory, targets
         self._grid = OccupancyGrid.from_house(simulator.house, PLANNING_RADIUS_M)
 
     def reset(self, goal: Goal) -> None:
@@ -35,12 +40,12 @@ class ShortestPathExpert:
             ValueError: nothing in the house answers it.
         """
         house = self._simulator.house
-        self._targets = matching_items(house, goal.instruction)
+        self._targets = matching_items(house, goal.instruction) if self._given is None else self._given
         if not self._targets:
             raise ValueError(f'nothing in house {house.seed} answers "{goal.instruction}"')
         self._region, pose = np.zeros_like(self._grid.free), self._simulator.pose(self._robot)
         for target in self._targets:
-            self._region |= approach(house, self._grid, target, pose, 0.75)[1]
+            self._region |= standing_place(house, self._grid, target, pose, 0.75)[1]
 
     def act(self, observation: Observation) -> Decision:
         """Follow the distance field down; face the target and stop at its end."""

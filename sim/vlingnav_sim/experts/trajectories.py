@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from vlingnav_policy.se2 import relative, wrap
 from vlingnav_sim.grid import OccupancyGrid, clear_line
-from vlingnav_sim.house.model import House
 from vlingnav_sim.simulator import Simulator
-from vlingnav_sim.tasks import goal_region
 
 Array = NDArray[np.float64]
 
 PLANNING_RADIUS_M = 0.27
 """Experts plan for a robot this wide [m], so that cutting a corner while tracking does not touch it."""
+BESIDE_M = 0.3
+"""A path that begins farther from the robot than this [m] does not lead there from where it is."""
 TIGHT_M = 0.23
 """Least clearance [m] they accept where there is no other way; the safety filter lets no one through less."""
 
@@ -37,35 +37,25 @@ class TrajectoryConfig:
     turn_in_place: float = 0.4  # heading error [rad] above which it does not drive
 
 
-def approach(
-    house: House, grid: OccupancyGrid, target: int, pose: Array, near: float
-) -> tuple[float, NDArray[np.bool_]]:
-    """Where to stand before item `target`, coming from `pose (3,)`.
-
-    Args:
-        near: distance from its footprint to keep [m], if it can be reached; all are inside the task's 1.0 m.
-
-    Returns:
-        The distance that was chosen [m], and the cells `(Ny, Nx)` a little nearer than that.
-    """
-    hangs = house.items[target].base >= 0.4  # in the camera's view only from further away
-    wide = grid.clearance > TIGHT_M
-    here = tuple(grid.nearest_free(pose[:2], wide))
-    for reach in (0.95,) if hangs else (near, 0.8, 0.95):
-        region = goal_region(house, grid, (target,), reach - 0.1) & wide
-        if np.isfinite(grid.distance_field(region, wide)[here]):
-            return reach, region
-    return 0.98, goal_region(house, grid, (target,), 0.98)
-
-
 def free_of_people(
-    simulator: Simulator, grid: OccupancyGrid, pose: Array, keep_away: float = 0.55, sight: float = 2.5
+    simulator: Simulator,
+    grid: OccupancyGrid,
+    pose: Array,
+    keep_away: float = 0.55,
+    sight: float = 2.5,
+    leader: int | None = None,
+    tight: bool = False,
 ) -> NDArray[np.bool_]:
-    """The grid's free cells `(Ny, Nx)` less those near a person within `sight` [m] that no wall hides."""
-    free = grid.free.copy()
+    """The grid's free cells `(Ny, Nx)` less those near a person within `sight` [m] that no wall hides.
+
+    The person `leader` is left out: one goes there. With `tight`, tight places count as free.
+    """
+    free = grid.clearance > TIGHT_M if tight else grid.free.copy()
     rows, cols = np.indices(free.shape)
     eye = (pose[1::-1] - np.array(grid.origin)[::-1]) / grid.resolution
-    for x, y, _, _ in simulator.people():
+    for person, (x, y, _, _) in enumerate(simulator.people()):
+        if person == leader:
+            continue
         r, c = (np.array([y, x]) - np.array(grid.origin)[::-1]) / grid.resolution
         if np.hypot(x - pose[0], y - pose[1]) < sight and clear_line(~grid.opaque, eye[0], eye[1], r, c):
             near = np.hypot(rows + 0.5 - r, cols + 0.5 - c) * grid.resolution < keep_away
@@ -74,13 +64,21 @@ def free_of_people(
 
 
 def cautious_path(
-    grid: OccupancyGrid, region: NDArray[np.bool_], pose: Array, free: NDArray[np.bool_]
+    grid: OccupancyGrid,
+    region: NDArray[np.bool_],
+    pose: Array,
+    free: NDArray[np.bool_],
+    otherwise: NDArray[np.bool_] | None = None,
 ) -> Array:
-    """Path x, y [m] `(N, 2)` from `pose` to `region`, away from things, through tight places if need be."""
+    """Path x, y [m] `(N, 2)` from `pose` to `region`, away from things.
+
+    It leads over cells that are `free`, or, where there is no such way, over those `otherwise`: when None,
+    through tight places too.
+    """
     weight = grid.caution()
-    for cells in (free, grid.clearance > TIGHT_M):
+    for cells in (free, grid.clearance > TIGHT_M if otherwise is None else otherwise):
         path = grid.descend(grid.distance_field(region, cells, weight), pose[:2], cells, weight)
-        if len(path) > 1:
+        if len(path) > 1 and np.hypot(*(path[0] - pose[:2])) < BESIDE_M:
             return path
     return path
 

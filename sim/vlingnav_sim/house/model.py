@@ -126,6 +126,11 @@ class Person:
 
 
 @dataclass(frozen=True)
+class Leader(Person):
+    """Somebody to be followed, who sets out from `path[0]`; all others start anywhere on their way."""
+
+
+@dataclass(frozen=True)
 class Light:
     """One directional light: `direction` it shines in, brightness `diffuse` and `ambient` 0 to 1."""
 
