@@ -60,7 +60,9 @@ class FollowingConfig:
         lane: how far ahead [m] that lane reaches, and how far to each side.
         hidden: cost of a place from where the person cannot be seen [m].
         turned_away: cost of a place that is driven to with the person out of view [m].
-        turn_between: when the person is so near and no nearer [m], they are rather kept in view than approached.
+        turn_within: a person who is nearer than this [m] is rather kept in view than approached; the first where
+            they will soon be hidden from here, the second where not.
+        retreat: a person who is nearer than this [m] is rather backed away from.
         tight: cost of a place so near to something that the safety filter may not let the robot get there [m].
         keep: for the place chosen last time [m]; without it the choice flickers.
         ahead_s: the person is reckoned with where they will be so much later [s], and is to be seen there.
@@ -77,7 +79,8 @@ class FollowingConfig:
     lane: tuple[float, float] = (2.0, 0.6)
     hidden: float = 2.0
     turned_away: float = 1.5
-    turn_between: tuple[float, float] = (0.95, 2.0)
+    turn_within: tuple[float, float] = (1.4, 2.2)
+    retreat: float = 0.95
     tight: float = 2.0
     keep: float = 0.5
     ahead_s: tuple[float, float] = (0.4, 1.6)
@@ -94,7 +97,7 @@ class FollowingExpert:
         simulator: Simulator,
         robot: int = 0,
         config: FollowingConfig = FollowingConfig(),
-        trajectory: TrajectoryConfig = TrajectoryConfig(speed=0.6),
+        trajectory: TrajectoryConfig = TrajectoryConfig(speed=0.6, turn_in_place=0.8),
     ) -> None:
         self._simulator, self._robot, self._config, self._trajectory = simulator, robot, config, trajectory
         camera = simulator.robots[robot].camera
@@ -161,7 +164,8 @@ class FollowingExpert:
         else:
             rows = roll_out(pose, path, facing, self._trajectory)
         distance = float(np.hypot(*(person - pose[:2])))
-        if self._config.turn_between[0] < distance < self._config.turn_between[1] and self._loses(pose, rows):
+        stays = not self._hidden(grid.to_cell(pose[:2])[None], later)[0]
+        if self._config.retreat < distance < self._config.turn_within[stays] and self._loses(pose, rows):
             facing = float(np.arctan2(*(soon - pose[:2])[::-1]))
             return roll_out(pose, pose[None, :2], facing, self._trajectory)
         return rows
