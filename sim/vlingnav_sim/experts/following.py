@@ -150,6 +150,8 @@ class FollowingExpert:
         field = grid.distance_field(grid.nearest_free(pose[:2], free)[None], free, self._caution)
         cells = np.argwhere(field < AROUND_M)
         soon, later = (person + ahead * velocity for ahead in self._config.ahead_s)
+        if not grid.is_free(later):  # nobody walks into things: there is a bend in the way
+            later = soon
         cost = field[cells[:, 0], cells[:, 1]] + self._cost(cells, pose, soon)
         cost += self._config.hidden * (self._hidden(cells, soon) + self._hidden(cells, later))
         if self._place is not None:

@@ -39,7 +39,7 @@ TIGHTNESS_COST_M = 10.0
 """What a place without any room is worth of way [m]."""
 ARRIVED_M = 0.1
 ESCAPE_S = 8.0
-"""How long getting there may take [s]; who gives way to a person also waits there, for so long in all."""
+"""How long getting there may take [s]; who gives way also waits there till the person has passed."""
 
 
 class Recovery:
@@ -68,17 +68,17 @@ class Recovery:
     def reset(self) -> None:
         """Forget what was."""
         self._past: deque[tuple[float, Array]] = deque()
-        self._escape: tuple[float, Array, bool] | None = None  # until when [s], which way, for a person
+        self._escape: tuple[float, Array, Array] | None = None  # until when [s], which way, and from where
 
     def free(self, decision: Decision) -> Decision:
         """`decision`, or what leads a robot that is stuck out."""
         pose, now = self._simulator.pose(self._robot), decision.stamp
         if self._escape is None and self._stuck(pose, now, decision):
-            gives_way = self._waits and self._room_for_people(pose[None, :2])[0] < NEAR_M
-            self._escape = now + ESCAPE_S, self._way_out(pose), gives_way
+            self._escape = now + ESCAPE_S, self._way_out(pose), pose
         if self._escape is not None:
-            until, way, gives_way = self._escape
+            until, way, stuck = self._escape
             arrived = np.hypot(*(way[-1] - pose[:2])) < ARRIVED_M
+            gives_way = self._waits and self._room_for_people(stuck[None, :2])[0] < NEAR_M
             if now < until and (gives_way or not arrived) and not decision.stop:
                 return replace(decision, trajectory=roll_out(pose, way, None, self._trajectory))
             self.reset()

@@ -33,9 +33,9 @@ FROM_M, TO_M = 1.0, 2.0
 """From so near to so far [m] before the thing the goal image is taken."""
 ASIDE_RAD = 0.25
 """At most so far from the middle of the image is the thing's own middle."""
-SEEN_SHARE, FILLED_SHARE = 0.5, 0.02
+SEEN_SHARE, FILLED_SHARE = 0.7, 0.03
 """At least this share of the thing is in sight, and it fills this share of the image."""
-TRIES = 12
+TRIES = 20
 
 
 def sample_image(
