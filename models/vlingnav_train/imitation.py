@@ -63,7 +63,6 @@ class ImitationConfig:
         Round(houses=350, steps=5000, policy_share=0.0),
         Round(houses=250, steps=4000, policy_share=0.7),
         Round(houses=300, steps=5000, policy_share=0.85),
-        Round(houses=300, steps=10000, policy_share=0.9),
     )
     first_seed: int = 100_000
     max_rooms: int = 4
