@@ -17,11 +17,11 @@ from vlingnav_sim.simulator import Simulator
 
 Array = NDArray[np.float64]
 
-PLANNING_RADIUS_M = 0.27
+PLANNING_RADIUS_M = 0.25
 """Experts plan for a robot this wide [m], so that cutting a corner while tracking does not touch it."""
 BESIDE_M = 0.3
 """A path that begins farther from the robot than this [m] does not lead there from where it is."""
-TIGHT_M = 0.23
+TIGHT_M = 0.2
 """Least clearance [m] they accept where there is no other way; the safety filter lets no one through less."""
 
 
