@@ -1,14 +1,24 @@
-"""One episode, every step of which an expert has labelled, whoever drove; saved as a NumPy archive."""
+"""One episode, every step of which an expert has labelled, whoever drove; kept in a folder of NumPy files."""
 
 from __future__ import annotations
 
 import dataclasses
+import re
+import shutil
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+_SIDES = {"left": "right", "right": "left"}
+
+
+def mirror_words(text: str) -> str:
+    """`text` with left for right."""
+    return re.sub(r"\b(left|right)\b", lambda side: _SIDES[side[0]], text)
 
 
 @dataclass
@@ -25,6 +35,7 @@ class Demonstration:
         stops: `(N,)` bool, whether the expert would stop.
         found: `(N, 4)` float32: 1 if the target has been seen, its x and y in the body frame
             [`nano.FOUND_UNIT_M`], 1 if it is in view.
+        thoughts, summaries: `(N,)` str, what the robot should think and remember; empty where nothing.
         success: whether the episode ended well under its driver.
         by_policy: share of the steps that the learning policy drove, 0 to 1.
 
@@ -41,11 +52,14 @@ class Demonstration:
     trajectories: NDArray[np.float32]
     stops: NDArray[np.bool_]
     found: NDArray[np.float32]
+    thoughts: NDArray[np.str_]
+    summaries: NDArray[np.str_]
     success: bool
     by_policy: float
 
     def __post_init__(self) -> None:
-        names = ("tokens", "stamps", "poses", "velocities", "trajectories", "stops", "found")
+        scalars = ("house", "instruction", "success", "by_policy")
+        names = [field.name for field in dataclasses.fields(self) if field.name not in scalars]
         lengths = {name: len(getattr(self, name)) for name in names}
         if len(set(lengths.values())) != 1:
             raise ValueError(
@@ -59,35 +73,48 @@ class Demonstration:
         """The same episode in the mirror, left for right.
 
         Args:
-            tokens: `(N, K, C)` of the mirrored images. The instruction must not name sides.
+            tokens: `(N, K, C)` of the mirrored images.
         """
         flip = np.array([1.0, -1.0, -1.0])
         return dataclasses.replace(
             self,
+            instruction=mirror_words(self.instruction),
             tokens=tokens,
             poses=self.poses * flip,
             velocities=self.velocities * flip.astype(np.float32),
             trajectories=self.trajectories * flip.astype(np.float32),
             found=self.found * np.array([1.0, 1.0, -1.0, 1.0], np.float32),
+            thoughts=np.array([mirror_words(text) for text in self.thoughts]),
+            summaries=np.array([mirror_words(text) for text in self.summaries]),
         )
 
-    def save(self, file: Path) -> None:
-        """Write to `file`, a compressed .npz archive."""
+    def save(self, folder: Path) -> None:
+        """Write to `folder`, which must not exist; it is there only when it is whole."""
+        new = folder.with_name(folder.name + ".new")
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(parents=True)
         arrays: dict[str, Any] = {f.name: np.asarray(getattr(self, f.name)) for f in dataclasses.fields(self)}
-        np.savez_compressed(file, **arrays)
+        np.save(new / "tokens.npy", arrays.pop("tokens"))
+        np.savez_compressed(new / "steps.npz", **arrays)
+        new.rename(folder)
 
     @classmethod
-    def load(cls, file: Path) -> Demonstration:
-        """Read what `save` wrote.
+    def load(cls, folder: Path) -> Demonstration:
+        """Read what `save` wrote; the tokens stay in their file until they are looked at.
 
         Raises:
-            ValueError: it is no such archive; the message names the file and what is missing.
+            ValueError: it is no such folder; the message names it and what is missing.
         """
-        with np.load(file, allow_pickle=False) as archive:
-            missing = [f.name for f in dataclasses.fields(cls) if f.name not in archive]
-            if missing:
-                raise ValueError(f"{file} is no demonstration: it lacks {', '.join(missing)}")
-            values = {f.name: archive[f.name] for f in dataclasses.fields(cls)}
+        try:
+            tokens = np.asarray(np.load(folder / "tokens.npy", mmap_mode="r", allow_pickle=False))
+            with np.load(folder / "steps.npz", allow_pickle=False) as archive:
+                values = {name: archive[name] for name in archive.files}
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{folder} is no demonstration: {error}") from error
+        values["tokens"] = tokens
+        missing = [f.name for f in dataclasses.fields(cls) if f.name not in values]
+        if missing:
+            raise ValueError(f"{folder} is no demonstration: it lacks {', '.join(missing)}")
         scalars = {"house": int, "instruction": str, "success": bool, "by_policy": float}
         return cls(
             **{name: scalars[name](value) if name in scalars else value for name, value in values.items()}

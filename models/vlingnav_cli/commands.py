@@ -19,8 +19,14 @@ from vlingnav_cli.errors import UserError
 
 GROUP = "vlingnav.commands"
 
-# The extra of `vlingnav-core` that brings what the subcommands of a room need.
-EXTRAS = {"vlingnav": "ros", "vlingnav_policy": "sim", "vlingnav_sim": "sim", "vlingnav_train": "train"}
+# The extras of `vlingnav-core` that bring what the subcommands of a room need.
+EXTRAS = {
+    "vlingnav": "ros",
+    "vlingnav_policy": "sim",
+    "vlingnav_sim": "sim",
+    "vlingnav_datasets": "data",
+    "vlingnav_train": "sim,data,train",
+}
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,18 @@
 
 from vlingnav_policy.load import load_policy
 from vlingnav_policy.manifest import Manifest, ManifestError
-from vlingnav_policy.types import Decision, Goal, Observation, Odometry, Policy
+from vlingnav_policy.memory import Memory
+from vlingnav_policy.types import Decision, Goal, Observation, Odometry, Policy, RemembersInWords
 
 __all__ = [
     "Decision",
     "Goal",
     "Manifest",
     "ManifestError",
+    "Memory",
     "Observation",
     "Odometry",
     "Policy",
+    "RemembersInWords",
     "load_policy",
 ]

@@ -167,6 +167,6 @@ class FrameHistory:
         keep = thin([kept.stamp for kept in self.frames], self.config)
         self.frames = [self.frames[i] for i in keep]
 
-    def view(self) -> tuple[Floats, Floats, int]:
-        """`assemble` over what is kept."""
-        return assemble(self.frames, self.config)
+    def view(self, newest_only: bool = False) -> tuple[Floats, Floats, int]:
+        """`assemble` over what is kept, or over the newest frame alone."""
+        return assemble(self.frames[-1:] if newest_only else self.frames, self.config)

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from vlingnav_policy.manifest import ManifestError
-from vlingnav_policy.nano import NanoPolicy
+from vlingnav_policy.nano import NanoPolicy, ThinkingConfig
 
 # Beside this room in a checkout; VLINGNAV_CHECKPOINTS points elsewhere where only the wheel is installed.
 CHECKPOINTS = Path(
@@ -19,7 +19,9 @@ def available() -> list[str]:
     return sorted(path.parent.name for path in CHECKPOINTS.glob("*/manifest.json"))
 
 
-def load_policy(name_or_path: str | Path, threads: int = 2) -> NanoPolicy:
+def load_policy(
+    name_or_path: str | Path, threads: int = 2, thinking: ThinkingConfig = ThinkingConfig()
+) -> NanoPolicy:
     """Load a shipped policy by name ("nano") or an exported one by its directory.
 
     Raises:
@@ -27,7 +29,7 @@ def load_policy(name_or_path: str | Path, threads: int = 2) -> NanoPolicy:
     """
     for directory in (CHECKPOINTS / str(name_or_path), Path(name_or_path)):
         if directory.is_dir():
-            return NanoPolicy.load(directory, threads)
+            return NanoPolicy.load(directory, threads, thinking)
     names = ", ".join(available()) or "none"
     raise ManifestError(
         f"no policy {str(name_or_path)!r}: not a folder, and not one of those shipped ({names})"

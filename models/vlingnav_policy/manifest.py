@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-FORMAT = 1
+FORMAT = 2
 
 
 class ManifestError(Exception):
@@ -44,7 +44,7 @@ class Manifest:
         action_scale: what 1 stands for in the graph's output [m, m, rad].
         stop_threshold: probability above which the policy says stop.
         vocabulary: words of the tokenizer in order; instruction_length: tokens of an instruction.
-        history: fields of `HistoryConfig`.
+        history, memory: fields of `HistoryConfig` and `MemoryConfig`.
         graphs: graph name to {"inputs": {name: [dtype, shape]}, "outputs": …}.
         training: how it was made: commit, command, data, figures.
         sha256: file name to hash.
@@ -59,6 +59,7 @@ class Manifest:
     vocabulary: tuple[str, ...]
     instruction_length: int
     history: Mapping[str, Any]
+    memory: Mapping[str, Any]
     graphs: Mapping[str, Any]
     training: Mapping[str, Any] = field(default_factory=dict)
     sha256: Mapping[str, str] = field(default_factory=dict)

@@ -125,9 +125,11 @@ class Memory:
         return Memory(self.config, self._count, [Entry(0, entry.summary) for entry in self.entries])
 
     def save(self, file: Path) -> None:
-        """Write the memory to `file` as JSON."""
+        """Write the memory to `file` as JSON; who reads it meanwhile finds the old one whole."""
         data = {"format": FORMAT, "entries": [asdict(entry) for entry in self.entries]}
-        file.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        new = file.with_name(file.name + ".new")
+        new.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        new.replace(file)
 
     @classmethod
     def load(

@@ -1,8 +1,9 @@
-"""The nano policy: three small graphs and a memory of frames, on numpy and an engine.
+"""The nano policy: small graphs, a memory of frames and one in words, on numpy and an engine.
 
-`language` runs once per goal, `tower` and `policy` once per decision. The tower's cells are compared with
-the goal's query, kept, thinned and pooled by `FrameHistory`; an episode of any length costs the same per
-step.
+`language` runs once per goal, `tower` and `read` once per decision, `write` once per word of a thought. The
+tower's cells are compared with the goal's query, kept, thinned and pooled by `FrameHistory`; an episode of
+any length costs the same per step. `read` answers as if no thought were due and says whether one is; then the
+thought and its summary are written, and the action comes after them (VLingNav, arXiv 2601.08665, section 3).
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +21,21 @@ from numpy.typing import NDArray
 from vlingnav_policy.engines import Engine
 from vlingnav_policy.history import Frame, FrameHistory, HistoryConfig
 from vlingnav_policy.manifest import Manifest
-from vlingnav_policy.tokenizer import WordTokenizer
+from vlingnav_policy.memory import Memory, MemoryConfig
+from vlingnav_policy.notes import Note, read_notes
+from vlingnav_policy.tokenizer import (
+    ACTION,
+    END_SUMMARY,
+    END_THINK,
+    PAD,
+    SPECIAL_TOKENS,
+    THINK_ON,
+    WordTokenizer,
+)
 from vlingnav_policy.types import Decision, Goal, Observation
 
 Floats = NDArray[np.float32]
-GRAPHS = ("language", "tower", "policy")
+GRAPHS = ("language", "tower", "read", "write")
 SIMILARITIES = 4  # the last channels of a visual token: one similarity for each of its 2 x 2 cells
 FOUND_UNIT_M = 3.0  # what 1 stands for where the policy graph says where the target is
 
@@ -46,20 +59,51 @@ def patchify(cells: Floats, query: Floats) -> Floats:
     return np.concatenate([blocks(cells), blocks(alike[None])], axis=1).astype(np.float32)
 
 
-class NanoPolicy:
-    """Runs an exported nano model; a `Policy`."""
+@dataclass(frozen=True)
+class ThinkingConfig:
+    """What of thinking and remembering is used; the paper's ablations switch parts of it off.
 
-    def __init__(self, manifest: Manifest, engines: Mapping[str, Engine]) -> None:
-        self.manifest = manifest
+    Attributes:
+        think: when it deems it fit, at no step, or at every step.
+        words: whether it reads what it wrote.
+        frames: whether it sees frames older than the newest.
+        threshold: probability of a due thought from which on it thinks.
+        longest: tokens of a thought, and of a summary.
+    """
+
+    think: Literal["adaptive", "never", "always"] = "adaptive"
+    words: bool = True
+    frames: bool = True
+    threshold: float = 0.5
+    longest: int = 64
+
+
+class NanoPolicy:
+    """Runs an exported nano model; a `Policy`.
+
+    Attributes:
+        memory: what it wrote, for the next run if wanted; see `Memory.for_next_run`.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        engines: Mapping[str, Engine],
+        thinking: ThinkingConfig = ThinkingConfig(),
+    ) -> None:
+        self.manifest, self.thinking = manifest, thinking
         self._engines = engines
         self._tokenizer = WordTokenizer(manifest.vocabulary, manifest.instruction_length)
         config = {**manifest.history, "grid": tuple(manifest.history["grid"])}
         self._config = HistoryConfig(**config)
         self._scale = np.array(manifest.action_scale, dtype=np.float32)
         self._words: NDArray[np.int64] | None = None
+        self.memory = Memory(MemoryConfig(**manifest.memory))
 
     @classmethod
-    def load(cls, directory: Path, threads: int = 2) -> NanoPolicy:
+    def load(
+        cls, directory: Path, threads: int = 2, thinking: ThinkingConfig = ThinkingConfig()
+    ) -> NanoPolicy:
         """Load and verify the model in `directory` on ONNX Runtime.
 
         Raises:
@@ -69,22 +113,30 @@ class NanoPolicy:
 
         manifest = Manifest.read(directory)
         engines = {g: OnnxEngine(directory / f"{g}.onnx", manifest.graphs[g], threads) for g in GRAPHS}
-        return cls(manifest, engines)
+        return cls(manifest, engines, thinking)
 
     @property
     def provider(self) -> str:
-        """What the policy graph runs on."""
-        return self._engines["policy"].provider
+        """What the policy graphs run on."""
+        return self._engines["read"].provider
 
     def unknown_words(self, instruction: str) -> list[str]:
         """Words the policy never learned; it ignores them."""
         return self._tokenizer.unknown(instruction)
 
-    def reset(self, goal: Goal) -> None:
-        """Encode the instruction and forget all frames."""
+    def reset(self, goal: Goal, memory: Memory | None = None) -> None:
+        """Encode the instruction and forget all that was seen and written.
+
+        Args:
+            memory: what an earlier run remembered.
+        """
         self._words = self._tokenizer.encode(goal.instruction)[None]
         self._query: Floats = self._engines["language"].run({"words": self._words})["query"][0]
         self._history = FrameHistory(self._config)
+        self.memory = Memory(MemoryConfig(**self.manifest.memory), entries=memory.entries if memory else ())
+        self._step = 0
+        self._written: dict[int, tuple[float, NDArray[np.float64]]] = {}
+        self._thought: Note | None = None
 
     def act(self, observation: Observation) -> Decision:
         """Decide on one more frame.
@@ -125,21 +177,91 @@ class NanoPolicy:
     def decide(self, observation: Observation) -> Decision:
         """Decide on what has been seen; `observation` is the newest frame."""
         assert self._words is not None and observation.odometry is not None
-        tokens, meta, used = self._history.view()
-        out = self._engines["policy"].run(
+        self._step += 1
+        stamp, pose = observation.stamp, observation.odometry.pose
+        velocity = observation.odometry.velocity[None].astype(np.float32)
+        tokens, meta, used = self._history.view(newest_only=not self.thinking.frames)
+        notes, notes_meta = read_notes(self._notes(stamp) if self.thinking.words else (), stamp, pose)
+        out: Mapping[str, NDArray[Any]] = self._engines["read"].run(
             {
                 "words": self._words,
+                "notes": notes[None],
+                "notes_meta": notes_meta[None],
                 "tokens": tokens[None],
                 "meta": meta[None],
                 "used": np.array([used], dtype=np.int64),
-                "velocity": observation.odometry.velocity[None].astype(np.float32),
+                "velocity": velocity,
             }
         )
+        thought = summary = memory = None
+        due = 1.0 / (1.0 + np.exp(-float(out["think"][0]))) > self.thinking.threshold
+        if self.thinking.think == "always" or (due and self.thinking.think == "adaptive"):
+            beyond = np.arange(len(tokens)) < used
+            real = np.concatenate([notes[:, 0] != PAD, self._words[0] != PAD, beyond, [True]])
+            out, said, kept = self._think(out["keys"][:, :, :, real], out["values"][:, :, :, real], velocity)
+            thought, summary = self._tokenizer.text(said), self._tokenizer.text(kept)
+            self.memory.write(self._step, summary)
+            memory = self.memory.text()
+            self._written[self._step] = stamp, pose.copy()
+            self._thought = Note(tuple(said), stamp, pose.copy(), thought=True)
         seen, x, y, _ = out["found"][0]
         return Decision(
             trajectory=out["mean"][0] * self._scale,
             dt=self.manifest.dt_s,
             stamp=observation.stamp,
             stop=bool(1.0 / (1.0 + np.exp(-out["stop"][0])) > self.manifest.stop_threshold),
+            thought=thought,
+            summary=summary,
+            memory=memory,
             distance=FOUND_UNIT_M * float(np.hypot(x, y)) if seen > 0.0 else None,
         )
+
+    def _notes(self, stamp: float) -> list[Note]:
+        """The memory and the last thought, for `read_notes`."""
+        notes = []
+        for entry in self.memory.entries:
+            when, where = self._written.get(entry.step, (stamp, None))
+            notes.append(Note(tuple(self._tokenizer.ids(entry.summary)), when, where))
+        return notes if self._thought is None else [*notes, self._thought]
+
+    def _think(
+        self, keys: Floats, values: Floats, velocity: Floats
+    ) -> tuple[Mapping[str, NDArray[Any]], list[int], list[int]]:
+        """Write a thought and a summary after what was read; the likeliest word each time.
+
+        Returns:
+            The outputs for the action token, and the ids of thought and summary.
+        """
+        write, position = self._engines["write"], 0
+
+        def say(token: int) -> Mapping[str, NDArray[Any]]:
+            nonlocal keys, values, position
+            position += 1
+            out = write.run(
+                {
+                    "token": np.array([token]),
+                    "position": np.array([position]),
+                    "velocity": velocity,
+                    "keys": keys,
+                    "values": values,
+                }
+            )
+            keys = np.concatenate([keys, out["new_keys"]], axis=3)
+            values = np.concatenate([values, out["new_values"]], axis=3)
+            return out
+
+        def sentences(out: Mapping[str, NDArray[Any]], end: int) -> list[int]:
+            text: list[int] = []
+            while len(text) < self.thinking.longest:
+                logits = out["logits"][0]
+                token = len(SPECIAL_TOKENS) + int(logits[len(SPECIAL_TOKENS) :].argmax())
+                if logits[end] > logits[token]:
+                    break
+                text.append(token)
+                out = say(token)
+            return text
+
+        thought = sentences(say(THINK_ON), END_THINK)
+        summary = sentences(say(END_THINK), END_SUMMARY)
+        say(END_SUMMARY)
+        return say(ACTION), thought, summary

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, get_args
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from vlingnav_policy.memory import Memory
 
 Task = Literal["object", "image", "follow", "route"]
 TASKS: tuple[Task, ...] = get_args(Task)
@@ -86,6 +88,7 @@ class Decision:
         stop: the policy believes the task is done; the trajectory is then to be ignored.
         thought: the chain of thought, when the policy thought on this step.
         summary: what it chose to remember, only when it thought.
+        memory: all that it then remembers in words, only when it thought.
         distance: to what was asked for, in a straight line, as the policy believes [m]; None while unknown.
         timings: seconds spent per named part, for diagnostics.
     """
@@ -96,6 +99,7 @@ class Decision:
     stop: bool = False
     thought: str | None = None
     summary: str | None = None
+    memory: str | None = None
     distance: float | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
 
@@ -108,3 +112,16 @@ class Policy(Protocol):
 
     def act(self, observation: Observation) -> Decision:
         """Decide on the newest observation; observations come in the order of their stamps."""
+
+
+@runtime_checkable
+class RemembersInWords(Protocol):
+    """A `Policy` whose memory in words can be kept and given to its next run."""
+
+    memory: Memory
+
+    def reset(self, goal: Goal, memory: Memory | None = None) -> None:
+        """Forget the last episode and take on `goal`, remembering what an earlier run did."""
+
+    def act(self, observation: Observation) -> Decision:
+        """As any policy."""

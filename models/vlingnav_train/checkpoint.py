@@ -11,7 +11,9 @@ from typing import Any
 import torch
 
 from vlingnav_policy.history import HistoryConfig
-from vlingnav_train.networks import LanguageEncoder, NanoConfig, PolicyNetwork, VisionTower
+from vlingnav_policy.memory import MemoryConfig
+from vlingnav_train.networks import LanguageEncoder, NanoConfig, VisionTower
+from vlingnav_train.policy_network import PolicyNetwork
 from vlingnav_train.vocabulary import tokenizer
 
 
@@ -21,6 +23,7 @@ class Nano:
 
     config: NanoConfig
     history: HistoryConfig
+    memory: MemoryConfig
     tower: VisionTower
     language: LanguageEncoder
     policy: PolicyNetwork
@@ -33,6 +36,7 @@ class Nano:
         about = {
             "config": asdict(self.config),
             "history": asdict(self.history),
+            "memory": asdict(self.memory),
             "training": dict(self.training),
         }
         torch.save({**data, **about, "words": list(tokenizer().words)}, file)
@@ -52,6 +56,7 @@ class Nano:
         nano = cls(
             config,
             HistoryConfig(**data["history"]),
+            MemoryConfig(**data["memory"]),
             VisionTower(config),
             LanguageEncoder(vocabulary, config),
             PolicyNetwork(vocabulary, config),

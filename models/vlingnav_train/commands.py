@@ -60,7 +60,10 @@ def run_train_imitation(args: argparse.Namespace) -> dict[str, Any]:
         )
         for r in config.rounds
     )
-    train_imitation(dataclasses.replace(config, rounds=rounds), NanoConfig(), args.tower, args.out)
+    try:
+        train_imitation(dataclasses.replace(config, rounds=rounds), NanoConfig(), args.tower, args.out)
+    except ValueError as error:
+        raise UserError(str(error)) from error
     return {"rounds": json.loads((args.out / "log.json").read_text())}
 
 

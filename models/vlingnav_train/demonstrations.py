@@ -6,6 +6,7 @@ Round 0 is driven by the expert with random detours (recovery data); later round
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlingnav_datasets import Demonstration
+from vlingnav_datasets.annotate import AnnotationConfig, OracleAnnotator, annotate_episode
+from vlingnav_datasets.facts import StepFacts
 from vlingnav_policy.nano import FOUND_UNIT_M, NanoPolicy
 from vlingnav_policy.se2 import relative
 from vlingnav_policy.types import Decision, Goal, Observation
@@ -22,12 +25,14 @@ from vlingnav_sim.episode import run_episode
 from vlingnav_sim.experts import SearchingExpert
 from vlingnav_sim.experts.baselines import arc
 from vlingnav_sim.experts.trajectories import TrajectoryConfig
+from vlingnav_sim.facts import FactsRecorder
 from vlingnav_sim.grid import OccupancyGrid
 from vlingnav_sim.house import HouseConfig, generate
+from vlingnav_sim.lexicon import LEXICON
 from vlingnav_sim.measures import IN_VIEW
 from vlingnav_sim.parallel import over_processes
 from vlingnav_sim.simulator import Simulator
-from vlingnav_sim.tasks import sample_task
+from vlingnav_sim.tasks import NavigationTask, sample_task
 
 
 @dataclass(frozen=True)
@@ -57,14 +62,18 @@ class Demonstrator:
     simulator: Simulator
     policy: NanoPolicy
     expert: SearchingExpert
+    recorder: FactsRecorder
+    task: NavigationTask
     config: DriverConfig
     rng: np.random.Generator
     rows: list[tuple[object, ...]] = field(default_factory=list)
+    facts: list[StepFacts] = field(default_factory=list)
 
     def reset(self, goal: Goal) -> None:
         """Reset both drivers."""
         self.policy.reset(goal)
         self.expert.reset(goal)
+        self.recorder.reset(self.task)
         self._until, self._driver = 0.0, "expert"
         self._arrived = 0
         self.driven: list[bool] = []
@@ -86,6 +95,7 @@ class Demonstrator:
             self._found(),
         )
         self.rows.append(row)
+        self.facts.append(self.recorder.step(observation, label))
         self._arrived += label.stop
         over = self._arrived > self.config.steps_at_target or len(self.rows) >= self.config.max_steps
         decision = self._drive(observation, label)
@@ -118,6 +128,27 @@ class Demonstrator:
         return np.array([1.0, *there[:2] / FOUND_UNIT_M, float(seen)], np.float32)
 
 
+@dataclass(frozen=True)
+class Collection:
+    """Where demonstrations come from and go to.
+
+    Attributes:
+        out: folder of the exported model that sees and drives, and of the demonstrations.
+        round: number of the round they are for. episodes: in each house.
+        driver: who drives. house: how houses are.
+    """
+
+    out: Path
+    round: int
+    episodes: int
+    driver: DriverConfig
+    house: HouseConfig
+
+    def folder(self, seed: int) -> Path:
+        """That of the demonstrations in one house."""
+        return self.out / "demonstrations" / f"round{self.round}" / str(seed)
+
+
 def demonstrate(
     seed: int, episodes: int, model: Path, driver: DriverConfig, house: HouseConfig
 ) -> list[Demonstration]:
@@ -132,14 +163,19 @@ def demonstrate(
     done = []
     with Simulator(built, seed=seed) as simulator:
         expert = SearchingExpert(simulator)
+        recorder = FactsRecorder(simulator, expert)
+        oracle, annotation = OracleAnnotator(LEXICON), AnnotationConfig(LEXICON)
         for episode in range(episodes):
             try:
                 task = sample_task(built, grid, episode)
             except ValueError:  # a house with nothing to search for teaches nothing
                 break
             rng = np.random.default_rng([seed, episode, 1])
-            demonstrator = Demonstrator(simulator, policy, expert, driver, rng)
+            demonstrator = Demonstrator(simulator, policy, expert, recorder, task, driver, rng)
             outcome = run_episode(simulator, demonstrator, task, grid)
+            labels, _ = annotate_episode(
+                task.goal, demonstrator.facts, oracle, annotation, episode=seed * episodes + episode
+            )
             tokens, mirror, stamps, poses, velocities, trajectories, stops, found = zip(
                 *demonstrator.rows, strict=True
             )
@@ -153,6 +189,8 @@ def demonstrate(
                 np.stack(trajectories),
                 np.array(stops),
                 np.stack(found),
+                np.array([label.thought if label else "" for label in labels]),
+                np.array([label.summary if label else "" for label in labels]),
                 outcome.measures.success,
                 float(np.mean(demonstrator.driven)),
             )
@@ -171,10 +209,26 @@ def _load(model: Path) -> NanoPolicy:
     return _loaded[model]
 
 
-def collect(
-    seeds: range, episodes: int, model: Path, driver: DriverConfig, house: HouseConfig, label: str
-) -> Iterator[Demonstration]:
-    """Demonstrations from many houses."""
-    function = partial(demonstrate, episodes=episodes, model=model, driver=driver, house=house)
-    for done in over_processes(function, seeds, len(seeds), label):
-        yield from done
+def collect(seeds: range, collection: Collection, label: str) -> None:
+    """Demonstrate in many houses, in all processes there are cores; those that are there stay."""
+    left = [seed for seed in seeds if not collection.folder(seed).is_dir()]
+    for _ in over_processes(partial(_collect, collection=collection), left, len(left), label):
+        pass
+
+
+def read(out: Path, round_number: int, seeds: range) -> Iterator[Demonstration]:
+    """The demonstrations of a round, in the order of their houses."""
+    for seed in seeds:
+        folder = out / "demonstrations" / f"round{round_number}" / str(seed)
+        for episode in sorted(folder.iterdir(), key=lambda path: int(path.name)):
+            yield Demonstration.load(episode)
+
+
+def _collect(seed: int, collection: Collection) -> None:
+    c, folder = collection, collection.folder(seed)
+    new = folder.with_name(f"{seed}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    for number, demonstration in enumerate(demonstrate(seed, c.episodes, c.out, c.driver, c.house)):
+        demonstration.save(new / str(number))
+    new.rename(folder)

@@ -1,4 +1,4 @@
-"""From torch to the three ONNX graphs and the manifest that `NanoPolicy` loads.
+"""From torch to the ONNX graphs and the manifest that `NanoPolicy` loads.
 
 Every graph is run on both sides before the manifest is written; a graph that does not agree with torch is
 refused.
@@ -18,9 +18,11 @@ from torch import Tensor, nn
 from vlingnav_policy.engines.onnx import describe
 from vlingnav_policy.history import META
 from vlingnav_policy.manifest import CameraSpec, Manifest
+from vlingnav_policy.notes import NOTE_META, PATCH, PATCHES
+from vlingnav_policy.tokenizer import ACTION, ANSWER, THINK_OFF, THINK_ON
 from vlingnav_sim.robots import DIFF
 from vlingnav_train.checkpoint import Nano
-from vlingnav_train.networks import PolicyNetwork
+from vlingnav_train.policy_network import PolicyNetwork, Prompt
 from vlingnav_train.vocabulary import tokenizer
 
 TOLERANCE = 2e-3  # largest |ONNX - torch| on outputs of order one
@@ -30,22 +32,73 @@ class ExportError(Exception):
     """The graph does not compute what the network computes."""
 
 
-class _PolicyGraph(nn.Module):
-    """The policy network with its prediction as a tuple."""
+class _Reader(nn.Module):
+    """Reads the prompt and answers without a thought: whether to think, an action, and what was read.
+
+    Its inputs have one size, padded: a decision costs the same at every step, and engines like fixed shapes.
+    """
+
+    unthought: Tensor
+
+    def __init__(self, network: PolicyNetwork) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("unthought", torch.tensor([[ANSWER, THINK_OFF, ACTION]]))
+
+    def forward(self, *prompt: Tensor) -> Any:
+        network, inputs = self.network, Prompt(*prompt)
+        read, padded = network.prefix(inputs)
+        x = torch.cat([read, network.answer(self.unthought, torch.arange(3), inputs.velocity)], dim=1)
+        bias = network.bias(padded, self.unthought)
+        kept = read.shape[1] + 1  # the prompt and <answer> stay, whatever is answered
+        keys, values = [], []
+        for i, block in enumerate(network.layers, start=1):
+            q, k, v = block.project(x)
+            if i == len(network.layers):
+                q, x, bias = q[:, :, -3:], x[:, -3:], bias[:, :, -3:]
+            keys.append(k[:, :, :kept])
+            values.append(v[:, :, :kept])
+            x = block.attend(x, q, k, v, bias)
+        hidden = network.norm(x)
+        logits = network.vocabulary(hidden[:, 0])
+        think = logits[:, THINK_ON] - logits[:, THINK_OFF]
+        return think, *_action(network, hidden[:, -1]), torch.stack(keys), torch.stack(values)
+
+
+class _Writer(nn.Module):
+    """One more token of the answer: what may follow it, an action, and what it adds to what was read."""
 
     def __init__(self, network: PolicyNetwork) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, words: Tensor, tokens: Tensor, meta: Tensor, used: Tensor, velocity: Tensor) -> Any:
-        prediction = self.network(words, tokens, meta, used, velocity)
-        return prediction.mean, prediction.log_std, prediction.stop, prediction.found
+    def forward(self, token: Tensor, position: Tensor, velocity: Tensor, keys: Tensor, values: Tensor) -> Any:
+        network = self.network
+        x = network.answer(token[:, None], position, velocity)
+        new_keys, new_values = [], []
+        for block, past_k, past_v in zip(network.layers, keys, values, strict=True):
+            q, k, v = block.project(x)
+            new_keys.append(k)
+            new_values.append(v)
+            x = block.attend(x, q, torch.cat([past_k, k], dim=2), torch.cat([past_v, v], dim=2), None)
+        hidden = network.norm(x)[:, 0]
+        added = torch.stack(new_keys), torch.stack(new_values)
+        return network.vocabulary(hidden), *_action(network, hidden), *added
+
+
+def _action(network: PolicyNetwork, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    prediction = network.predict(hidden)
+    return prediction.mean, prediction.log_std, prediction.stop, prediction.found
 
 
 def export_graph(
-    module: nn.Module, path: Path, inputs: Mapping[str, Tensor], outputs: list[str]
+    module: nn.Module,
+    path: Path,
+    inputs: Mapping[str, Tensor],
+    outputs: list[str],
+    axes: Mapping[str, Mapping[int, str]] | None = None,
 ) -> Mapping[str, Any]:
-    """Write `module` to `path` and compare the two.
+    """Write `module` to `path` and compare the two; `axes` names those that may have any length.
 
     Returns:
         The graph's manifest entry.
@@ -58,7 +111,7 @@ def export_graph(
     module.eval()
     torch.onnx.export(
         module, tuple(inputs.values()), str(path), input_names=list(inputs), output_names=outputs,
-        dynamo=False, opset_version=17,
+        dynamic_axes=axes, dynamo=False, opset_version=17,
     )  # fmt: skip
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     with torch.no_grad():
@@ -84,18 +137,41 @@ def export_model(out: Path, nano: Nano, stop_threshold: float = 0.5) -> Manifest
     ids = torch.from_numpy(words.encode("find the red chair"))[None]
     h, w = config.image
     image = torch.randint(0, 256, (1, h, w, 3), dtype=torch.uint8)
-    frames = {
+    said = np.zeros((1, PATCHES, PATCH), np.int64)
+    said[:, :6] = np.resize(words.ids("room one has nothing so far."), (6, PATCH))
+    prompt = {
         "words": ids,
+        "notes": torch.from_numpy(said),
+        "notes_meta": torch.rand(1, PATCHES, NOTE_META),
         "tokens": torch.rand(1, history.capacity, config.token_channels),
         "meta": torch.rand(1, history.capacity, META),
         "used": torch.tensor([100]),
         "velocity": torch.rand(1, 3),
     }
+    past = config.layers, 1, config.heads, 111, config.dim // config.heads
+    token = {
+        "token": torch.tensor([THINK_ON]),
+        "position": torch.tensor([1]),
+        "velocity": torch.rand(1, 3),
+        "keys": torch.randn(past),
+        "values": torch.randn(past),
+    }
+    action = ["mean", "log_std", "stop", "found"]
     graphs = {
         "language": export_graph(nano.language, out / "language.onnx", {"words": ids}, ["query"]),
         "tower": export_graph(nano.tower, out / "tower.onnx", {"image": image}, ["cells"]),
-        "policy": export_graph(
-            _PolicyGraph(nano.policy), out / "policy.onnx", frames, ["mean", "log_std", "stop", "found"]
+        "read": export_graph(
+            _Reader(nano.policy),
+            out / "read.onnx",
+            prompt,
+            ["think", *action, "keys", "values"],
+        ),
+        "write": export_graph(
+            _Writer(nano.policy),
+            out / "write.onnx",
+            token,
+            ["logits", *action, "new_keys", "new_values"],
+            dict.fromkeys(("keys", "values"), {3: "read"}),
         ),
     }
     camera = DIFF.camera
@@ -109,6 +185,7 @@ def export_model(out: Path, nano: Nano, stop_threshold: float = 0.5) -> Manifest
         vocabulary=words.words,
         instruction_length=words.length,
         history=asdict(history),
+        memory=asdict(nano.memory),
         graphs=graphs,
         training=nano.training,
     )

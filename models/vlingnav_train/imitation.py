@@ -3,29 +3,34 @@
 One dataset that grows, one network that goes on learning; after each round the network is exported and
 drives the next one.
 Loss: the paper's squared error on the trajectory, here with Huber's tails (where the expert may go left or
-right, the mean of both is a wall), a Gaussian's likelihood for the spread alone, and cross-entropy for stop.
+right, the mean of both is a wall), a Gaussian's likelihood for the spread alone, and cross-entropy for stop,
+for whether to think, and for the words of the thought and the summary.
 """
 
 from __future__ import annotations
 
 import json
-import time
-from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from vlingnav_policy.history import HistoryConfig
+from vlingnav_policy.memory import MemoryConfig
+from vlingnav_policy.tokenizer import ACTION, PAD
 from vlingnav_sim.house import HouseConfig
+from vlingnav_train import ranks
 from vlingnav_train.checkpoint import Nano, commit
-from vlingnav_train.demonstrations import DriverConfig, collect
+from vlingnav_train.demonstrations import Collection, DriverConfig, collect, read
 from vlingnav_train.export import export_model
-from vlingnav_train.networks import LanguageEncoder, NanoConfig, PolicyNetwork, Prediction, VisionTower
-from vlingnav_train.samples import Demonstrations
+from vlingnav_train.networks import LanguageEncoder, NanoConfig, VisionTower
+from vlingnav_train.optimise import Board, OptimiserConfig, optimise
+from vlingnav_train.policy_network import PolicyNetwork, Prediction, Prompt
+from vlingnav_train.samples import Demonstrations, SampleConfig
 from vlingnav_train.vocabulary import tokenizer
 
 
@@ -54,8 +59,7 @@ class ImitationConfig:
         first_seed: houses are taken from here on, none twice; below 700 000.
         max_rooms: of a house.
         batch: samples a step. weight_decay: of AdamW.
-        forget: share of the old frames that a sample lacks, drawn anew each time: no single one may be what a
-            house is recognised by.
+        samples: how they are drawn.
         held_out: one house in so many is not learned from but tells how well the network generalises.
     """
 
@@ -68,13 +72,43 @@ class ImitationConfig:
     max_rooms: int = 4
     batch: int = 64
     weight_decay: float = 0.05
-    forget: float = 0.1
+    samples: SampleConfig = field(default_factory=lambda: SampleConfig(forget=0.1, forget_notes=0.1))
     held_out: int = 12
     seed: int = 0
 
 
-def losses(prediction: Prediction, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The parts of the loss, each a scalar."""
+def losses(network: PolicyNetwork, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The parts of the loss on `batch`, each a scalar; computed in bfloat16 on the network's device."""
+    device = next(network.parameters()).device
+    batch = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+    prompt = Prompt(**{field.name: batch[field.name] for field in fields(Prompt)})
+    answer, rows = batch["answer"], torch.arange(len(batch["answer"]), device=device)
+    last = (answer != PAD).sum(dim=1) - 1  # the action token
+    with torch.autocast(device.type, torch.bfloat16):
+        hidden = network(prompt, answer)
+        prediction = network.predict(hidden[rows, last])
+        said = network.vocabulary(hidden[:, :-1])
+    return {**action_losses(prediction, batch), **text_losses(said.float(), answer)}
+
+
+def text_losses(said: Tensor, answer: Tensor) -> dict[str, Tensor]:
+    """Cross-entropies of whether to think, and of the words.
+
+    Args:
+        said: `(B, S - 1, V)` logits of what follows each token of `answer` `(B, S)`.
+    """
+    target = answer[:, 1:]
+    wrong = F.cross_entropy(said.transpose(1, 2), target, reduction="none")
+    words = (target != PAD) & (target != ACTION)
+    words[:, 0] = False
+    return {
+        "think": 0.2 * wrong[:, 0].mean(),
+        "words": 0.1 * (wrong * words).sum() / words.sum().clamp(min=1),
+    }
+
+
+def action_losses(prediction: Prediction, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Losses of trajectory, stop, and where the target is."""
     mean, log_std = prediction.mean.float(), prediction.log_std.float()
     target, moving = batch["trajectory"], 1.0 - batch["stop"]
     error = F.smooth_l1_loss(mean, target, beta=0.1, reduction="none").mean(dim=(1, 2))
@@ -91,116 +125,135 @@ def losses(prediction: Prediction, batch: dict[str, Tensor]) -> dict[str, Tensor
     }
 
 
-def predict(network: PolicyNetwork, batch: dict[str, Tensor]) -> tuple[Prediction, dict[str, Tensor]]:
-    """The prediction for a batch in bfloat16, and the batch on the network's device."""
-    device = next(network.parameters()).device
-    batch = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
-    with torch.autocast(device.type, torch.bfloat16):
-        inputs = (batch[name] for name in ("words", "tokens", "meta", "used", "velocity"))
-        return network(*inputs), batch
-
-
 @torch.no_grad()
 def evaluate(network: PolicyNetwork, data: Demonstrations, batch: int, steps: int = 30) -> dict[str, float]:
     """Mean losses on `steps` batches of `data`; empty if it is."""
     if not len(data):
         return {}
     network.eval()
-    totals = [losses(*predict(network, b)) for b in data.stream(batch, steps)]
+    totals = [losses(network, b) for b in data.stream(batch, steps, seed=(0,))]
     return {name: round(float(torch.stack([t[name] for t in totals]).mean()), 4) for name in totals[0]}
-
-
-def train_round(
-    network: PolicyNetwork, data: Demonstrations, config: ImitationConfig, this: Round
-) -> dict[str, float]:
-    """Train for one round; returns the mean losses of its last 200 steps."""
-    network.train()
-    optimiser = torch.optim.AdamW(network.parameters(), lr=this.lr, weight_decay=config.weight_decay)
-    warm_up = (
-        max(1, this.steps // 20) + 0.5
-    ) / this.steps  # never a whole step: a phase of none divides by it
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, this.lr, total_steps=this.steps, pct_start=warm_up, final_div_factor=4.0
-    )
-    recent: deque[dict[str, Tensor]] = deque(maxlen=200)
-
-    def means() -> dict[str, float]:
-        return {name: round(float(torch.stack([r[name] for r in recent]).mean()), 4) for name in recent[0]}
-
-    begin = time.monotonic()
-    for step, batch in enumerate(data.stream(config.batch, this.steps)):
-        parts = losses(*predict(network, batch))
-        optimiser.zero_grad(set_to_none=True)
-        torch.stack(list(parts.values())).sum().backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        recent.append({name: part.detach() for name, part in parts.items()})
-        if step % 200 == 199 or step == this.steps - 1:
-            print(f"step {step + 1}/{this.steps} {means()} {time.monotonic() - begin:.0f} s", flush=True)
-    return means()
 
 
 def load_tower(file: Path, config: NanoConfig) -> tuple[VisionTower, LanguageEncoder]:
     """The two networks of stage 0.
 
     Raises:
-        ValueError: they were trained with other words.
+        ValueError: they were trained with words that there are no more.
     """
     weights = torch.load(file, weights_only=True)
-    if weights["words"] != list(tokenizer().words):
-        raise ValueError(f"{file} was trained with other words than today's; train the tower again")
-    tower, language = VisionTower(config), LanguageEncoder(len(tokenizer()), config)
+    words = tokenizer()
+    missing = [word for word in weights["words"] if word not in words.words]
+    if missing:
+        raise ValueError(f"{file} was trained with words that are gone: {', '.join(missing)}; train it again")
+    tower, language = VisionTower(config), LanguageEncoder(len(words), config)
     tower.load_state_dict(weights["tower"])
-    language.load_state_dict(weights["language"])
+    known = weights["language"].pop("words.weight")
+    language.load_state_dict(weights["language"], strict=False)
+    with torch.no_grad():  # words it has not been taught change nothing
+        language.words.weight.zero_()
+        language.words.weight[words.ids(" ".join(weights["words"]))] = known[-len(weights["words"]) :]
     return tower, language
 
 
 def train_imitation(config: ImitationConfig, network_config: NanoConfig, tower_file: Path, out: Path) -> None:
-    """All rounds, on a GPU where there is one.
+    """All rounds, on a GPU where there is one, in all processes that `torchrun` started.
 
-    The exported model, `nano.pt` and `log.json` are in `out` after each round; `round<N>.pt` are kept, for
-    the last one need not be the best.
+    `out` holds the demonstrations, and after each round the exported model, `nano.pt`, `log.json` and the
+    curves; `round<N>.pt` are kept, for the last one need not be the best. Cut off, it goes on from there: no
+    house is collected twice, no finished round learned again, and one in its middle since its last 500 steps.
+
+    Raises:
+        ValueError: `out` holds another training, or see `load_tower`.
     """
+    ranks.start()
     torch.manual_seed(config.seed)
     tower, language = load_tower(tower_file, network_config)
-    nano = Nano(
-        network_config, HistoryConfig(), tower, language, PolicyNetwork(len(tokenizer()), network_config)
-    )
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    data = Demonstrations(nano.history, network_config.scale, config.seed, config.forget)
-    held_out = Demonstrations(nano.history, network_config.scale, config.seed)
-    log: list[dict[str, object]] = []
-    seed = config.first_seed
-    export_model(out, nano)  # untrained, but it already sees: the expert's episodes are encoded with it
+    policy = PolicyNetwork(len(tokenizer()), network_config)
+    # The budget leaves room for the last thought within `notes.PATCHES`.
+    nano = Nano(network_config, HistoryConfig(), MemoryConfig(budget=160), tower, language, policy)
+    claim(out, {"imitation": asdict(config), "network": asdict(network_config)})
+    data = Demonstrations(nano.history, nano.memory, network_config.scale, config.samples)
+    held_out = Demonstrations(nano.history, nano.memory, network_config.scale)
+    board, first = Board(out / "board"), config.first_seed
+    log: list[dict[str, Any]] = []
     for number, this in enumerate(config.rounds):
-        driver = DriverConfig(policy_share=this.policy_share)
-        seeds = range(seed, seed + this.houses)
-        seed += this.houses
-        success, before = [], len(data)
-        house = HouseConfig(max_rooms=config.max_rooms)
-        for demonstration in collect(seeds, this.episodes, out, driver, house, f"round {number}"):
+        seeds, first = range(first, first + this.houses), first + this.houses
+        begun = len(data)
+        if ranks.rank() == 0:
+            if not (out / "manifest.json").is_file() or number:
+                export_model(out, nano)  # even untrained it sees: round 0 is encoded with it
+            collect(seeds, _collection(config, this, number, out), f"round {number}")
+        ranks.wait()
+        success = []
+        for demonstration in read(out, number, seeds):
             (held_out if demonstration.house % config.held_out == 0 else data).add(demonstration)
             success.append(demonstration.success)
-        print(
-            f"round {number}: {len(data) - before} new steps, driver's success {np.mean(success):.2f}",
-            flush=True,
-        )
-        figures = train_round(nano.policy.to(device), data, config, this)
+        done = out / f"round{number}.pt"
+        if done.is_file():
+            kept = Nano.load(done)
+            nano.policy.load_state_dict(kept.policy.state_dict())
+            log = list(kept.training["rounds"])
+            continue
+        if ranks.rank() == 0:
+            rate = float(np.mean(success))
+            print(f"round {number}: {len(data) - begun} new steps, driver's success {rate:.2f}", flush=True)
+        figures = _learn(nano.policy, data, config, number, out, board)
         unseen = evaluate(nano.policy, held_out, config.batch)
-        print(f"round {number}: held out {unseen}", flush=True)
         nano.policy.cpu()
-        log.append(
-            {
-                **asdict(this),
-                "samples": len(data),
-                "driver_success": float(np.mean(success)),
-                "loss": figures,
-                "held_out": unseen,
-            }
-        )
+        driven = {"samples": len(data), "driver_success": float(np.mean(success))}
+        log = [*log, {**asdict(this), **driven, "loss": figures, "held_out": unseen}]
         nano.training = {"commit": commit(), "config": asdict(config), "rounds": log}
-        for name in ("nano.pt", f"round{number}.pt"):
-            nano.save(out / name)
+        if ranks.rank() == 0:
+            print(f"round {number}: held out {unseen}", flush=True)
+            board.write("held_out", unseen, number)
+            (out / "log.json").write_text(json.dumps(log, indent=1) + "\n")
+            for file in (out / "nano.pt", done):
+                nano.save(file)
+        ranks.wait()
+    if ranks.rank() == 0:
         export_model(out, nano)
-        (out / "log.json").write_text(json.dumps(log, indent=1) + "\n")
+
+
+def _collection(config: ImitationConfig, this: Round, number: int, out: Path) -> Collection:
+    driver = DriverConfig(policy_share=this.policy_share)
+    house = HouseConfig(max_rooms=config.max_rooms)
+    return Collection(out, number, this.episodes, driver, house)
+
+
+def _learn(
+    network: PolicyNetwork,
+    data: Demonstrations,
+    config: ImitationConfig,
+    number: int,
+    out: Path,
+    board: Board,
+) -> dict[str, float]:
+    this = config.rounds[number]
+    size = max(1, config.batch // ranks.count())
+    seed = config.seed, number, ranks.rank()
+    network.to(ranks.device())
+    return optimise(
+        network,
+        lambda batch: losses(network, batch),
+        lambda first: data.stream(size, this.steps, seed, first),
+        OptimiserConfig(this.steps, this.lr, config.weight_decay),
+        out / f"round{number}.state",
+        board,
+    )
+
+
+def claim(out: Path, settings: dict[str, Any]) -> None:
+    """Make `out` the folder of a training with these settings, or of the same one cut off before.
+
+    Raises:
+        ValueError: it holds another training.
+    """
+    file, text = out / "settings.json", json.dumps(settings, indent=1) + "\n"
+    if ranks.rank() == 0:
+        out.mkdir(parents=True, exist_ok=True)
+        if not file.is_file():
+            file.write_text(text)
+    ranks.wait()
+    if file.read_text() != text:
+        raise ValueError(f"{out} holds a training with other settings; give another folder, or remove it")

@@ -1,22 +1,18 @@
-"""The nano networks: a vision tower, a language encoder, and a transformer that decides.
+"""The nano networks that see and name; `policy_network` has the one that thinks and decides.
 
 The tower sees one frame and is asked once per frame; what it gives is kept. The language encoder turns an
 instruction into a query whose inner product with the tower's cells says where the named thing is (dense
-vision-language alignment, learned in stage 0). The policy reads the instruction, the similarity and the kept
-tokens of all frames, and its action token becomes a Gaussian over waypoints (VLingNav, section 3). Torch
-only; the robot runs the ONNX export.
+vision-language alignment, learned in stage 0). Torch only; the robot runs the ONNX export.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vlingnav_policy.history import META
 from vlingnav_policy.tokenizer import PAD
 
 
@@ -27,7 +23,7 @@ class NanoConfig:
     Attributes:
         image: height, width [px] of the input.
         channels: of a tower cell; cells lie on a grid of stride 8.
-        dim, layers, heads: of the policy transformer.
+        dim, layers, heads: of the policy transformer. answer: tokens that its answer may have.
         waypoints: T of the trajectory. dt: time between them [s].
         scale: metres, metres, radians that count as 1 in the loss.
     """
@@ -37,6 +33,7 @@ class NanoConfig:
     dim: int = 160
     layers: int = 4
     heads: int = 5
+    answer: int = 144
     waypoints: int = 8
     dt: float = 0.2
     scale: tuple[float, float, float] = (0.5, 0.25, 1.0)
@@ -103,99 +100,3 @@ class LanguageEncoder(nn.Module):
 def similarity(cells: Tensor, query: Tensor) -> Tensor:
     """How much each cell `(B, C, h, w)` shows what `query (B, Q, C + 1)` names: logits `(B, Q, h, w)`."""
     return torch.einsum("bchw,bqc->bqhw", cells, query[..., :-1]) + query[..., -1, None, None]
-
-
-class Block(nn.Module):
-    """A pre-norm transformer block."""
-
-    def __init__(self, dim: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.norm, self.qkv, self.out = nn.LayerNorm(dim), nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
-        self.mlp = nn.Sequential(
-            nn.LayerNorm(dim), nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim)
-        )
-
-    def forward(self, x: Tensor, bias: Tensor, last_only: bool = False) -> Tensor:
-        """`(B, N, dim)` to the same, or to `(B, 1, dim)` when only the last token is wanted."""
-        q, k, v = self.qkv(self.norm(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        if last_only:
-            q, x = q[:, :, -1:], x[:, -1:]
-        # Spelled out: on CPUs the backward pass of torch's fused attention takes more than all the rest.
-        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
-        y = (scores + bias.to(scores.dtype)).softmax(dim=-1).to(v.dtype) @ v
-        x = x + self.out(y.transpose(1, 2).flatten(2))
-        return x + self.mlp(x)
-
-
-_WAVELENGTHS = (8.0, 4.0, 2.0)  # [m]
-
-
-def place_features(meta: Tensor) -> Tensor:
-    """`meta (B, L, META)` with sines and cosines of its motion, `(B, L, META + 12)`: places told apart."""
-    motion = 3.0 * meta[..., 1:3]  # see `history.assemble`
-    phases = torch.cat([motion * (2.0 * math.pi / length) for length in _WAVELENGTHS], dim=-1)
-    return torch.cat([meta, phases.sin(), phases.cos()], dim=-1)
-
-
-@dataclass
-class Prediction:
-    """What the policy network says; `mean` and `log_std` are in units of the config's scale.
-
-    Attributes:
-        mean, log_std: `(B, T, 3)` Gaussian over waypoints.
-        stop: `(B,)` logit.
-        found: `(B, 4)`: logit that the target has been seen, x and y of its middle in the body frame
-            [`nano.FOUND_UNIT_M`], and the logit that it is in view.
-    """
-
-    mean: Tensor
-    log_std: Tensor
-    stop: Tensor
-    found: Tensor
-
-
-class PolicyNetwork(nn.Module):
-    """Instruction, frame tokens and own velocity in; trajectory and stop out."""
-
-    def __init__(self, vocabulary: int, config: NanoConfig) -> None:
-        super().__init__()
-        self.config = config
-        dim = config.dim
-        self.words = nn.Embedding(vocabulary, dim, padding_idx=PAD)
-        self.position = nn.Parameter(torch.zeros(1, 64, dim))
-        self.projector = nn.Sequential(nn.Linear(config.token_channels, dim), nn.GELU(), nn.Linear(dim, dim))
-        places = META + 4 * len(_WAVELENGTHS)
-        self.place = nn.Sequential(nn.Linear(places, dim), nn.GELU(), nn.Linear(dim, dim))
-        self.action = nn.Sequential(nn.Linear(3, dim), nn.GELU(), nn.Linear(dim, dim))
-        self.blocks = nn.ModuleList(Block(dim, config.heads) for _ in range(config.layers))
-        self.norm = nn.LayerNorm(dim)
-        self.trajectory = nn.Sequential(
-            nn.Linear(dim, 2 * dim), nn.GELU(), nn.Linear(2 * dim, config.waypoints * 6)
-        )
-        self.stop = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, 1))
-        self.found = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, 4))
-
-    def forward(
-        self, words: Tensor, tokens: Tensor, meta: Tensor, used: Tensor, velocity: Tensor
-    ) -> Prediction:
-        """Decide.
-
-        Args:
-            words: `(B, W)` ids.
-            tokens: `(B, L, token_channels)`; similarities are their last 4 channels.
-            meta: `(B, L, META)` when and where each token was seen.
-            used: `(B,)` how many of the L are real.
-            velocity: `(B, 3)` own body velocity [m/s, m/s, rad/s].
-        """
-        frames = self.projector(tokens) + self.place(place_features(meta))
-        instruction = self.words(words) + self.position[:, : words.shape[1]]
-        x = torch.cat([instruction, frames, self.action(velocity)[:, None]], dim=1)
-        padded = torch.arange(tokens.shape[1], device=tokens.device)[None] >= used[:, None]
-        mask = torch.cat([words == PAD, padded, torch.zeros_like(padded[:, :1])], dim=1)
-        bias = torch.where(mask, -1e4, 0.0).to(x.dtype)[:, None, None]
-        for i, block in enumerate(self.blocks, start=1):
-            x = block(x, bias, last_only=i == len(self.blocks))
-        hidden = self.norm(x[:, -1])
-        mean, log_std = self.trajectory(hidden).unflatten(-1, (2, self.config.waypoints, 3)).unbind(1)
-        return Prediction(mean, log_std.clamp(-5.0, 1.0), self.stop(hidden).squeeze(-1), self.found(hidden))

@@ -1,12 +1,15 @@
-"""Samples for imitation: every step of all demonstrations, with the memory the robot would have had there."""
+"""Samples for imitation: every step of all demonstrations, with the memory the robot would have had there.
+
+The memory of frames and that of words are replayed as the robot keeps them. What the robot will have written
+itself differs from the labels, so now and then a sample lacks its notes, and old frames.
+"""
 
 from __future__ import annotations
 
-import tempfile
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,53 +18,106 @@ from torch import Tensor
 
 from vlingnav_datasets import Demonstration
 from vlingnav_policy.history import Frame, HistoryConfig, assemble, thin
+from vlingnav_policy.memory import Memory, MemoryConfig
 from vlingnav_policy.nano import SIMILARITIES
+from vlingnav_policy.notes import Note, read_notes
+from vlingnav_policy.tokenizer import (
+    ACTION,
+    ANSWER,
+    END_SUMMARY,
+    END_THINK,
+    THINK_OFF,
+    THINK_ON,
+    WordTokenizer,
+)
 from vlingnav_train.vocabulary import tokenizer
 
+UNTHOUGHT = 3
+"""Tokens of an answer without a thought."""
 
-class TokenStore:
-    """Visual tokens in files, for there are more than memory holds; they go when the store does."""
 
-    CHUNK = 1 << 16  # steps a file
+@dataclass(frozen=True)
+class SampleConfig:
+    """How samples are drawn.
 
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="vlingnav-tokens-")
-        self._chunks: list[NDArray[np.float16]] = []
-        self._used = 0
+    Attributes:
+        forget: share of the old frames that a sample lacks, drawn anew each time: no single one may be what a
+            house is recognised by.
+        forget_notes: share of the samples without any memory in words, and of those without the last thought.
+        stop, found, thought: how much more often than others a step is drawn at which to stop, at which the
+            target has been seen, and at which to think. All are rare, and decide the episode.
+    """
 
-    def keep(self, tokens: NDArray[np.float16]) -> NDArray[np.float16]:
-        """Write `(N, K, C)` tokens; returns them as they are read back."""
-        if not self._chunks or self._used + len(tokens) > len(self._chunks[-1]):
-            shape = (max(self.CHUNK, len(tokens)), *tokens.shape[1:])
-            file = f"{self._folder.name}/{len(self._chunks)}"
-            self._chunks.append(np.memmap(file, np.float16, "w+", shape=shape))
-            self._used = 0
-        kept = np.asarray(self._chunks[-1])[self._used : self._used + len(tokens)]
-        kept[:] = tokens
-        self._used += len(tokens)
-        return kept
+    forget: float = 0.0
+    forget_notes: float = 0.0
+    stop: float = 2.0
+    found: float = 1.5
+    thought: float = 2.0
+
+
+@dataclass
+class Episode:
+    """A demonstration and what the robot remembers at each of its steps.
+
+    Attributes:
+        kept: indices of the frames in memory. notes: what is in memory in words. answers: ids of the answer.
+    """
+
+    demonstration: Demonstration
+    frames: list[Frame]
+    words: NDArray[np.int64]
+    kept: list[list[int]]
+    notes: list[tuple[Note, ...]]
+    answers: list[tuple[int, ...]]
+
+
+def replay_notes(d: Demonstration, words: WordTokenizer, config: MemoryConfig) -> list[tuple[Note, ...]]:
+    """What is in memory in words when each step of `d` begins, the last thought at the end."""
+    memory, thought = Memory(config), None
+    notes: list[tuple[Note, ...]] = []
+    for i in range(len(d)):
+        notes.append(notes[-1] if i else ())
+        if i and d.thoughts[i - 1]:
+            memory.write(i, str(d.summaries[i - 1]))
+            thought = Note(tuple(words.ids(d.thoughts[i - 1])), d.stamps[i - 1], d.poses[i - 1], thought=True)
+            entries = (
+                Note(tuple(words.ids(e.summary)), d.stamps[e.step - 1], d.poses[e.step - 1])
+                for e in memory.entries
+            )
+            notes[-1] = (*entries, thought)
+    return notes
+
+
+def answer_ids(thought: str, summary: str, words: WordTokenizer) -> tuple[int, ...]:
+    """The answer that a label asks for; see `policy_network`."""
+    if not thought:
+        return ANSWER, THINK_OFF, ACTION
+    return (ANSWER, THINK_ON, *words.ids(thought), END_THINK, *words.ids(summary), END_SUMMARY, ACTION)
 
 
 class Demonstrations:
     """Grows with every round; gives random batches."""
 
     def __init__(
-        self, history: HistoryConfig, scale: tuple[float, float, float], seed: int, forget: float = 0.0
+        self,
+        history: HistoryConfig,
+        memory: MemoryConfig,
+        scale: tuple[float, float, float],
+        config: SampleConfig = SampleConfig(),
     ) -> None:
-        self._store = TokenStore()
-        self._history, self._scale, self._forget = history, np.array(scale, np.float32), forget
-        self._rng = np.random.default_rng(seed)
-        self._words = tokenizer()
-        self._episodes: list[tuple[Demonstration, list[Frame], list[list[int]], NDArray[np.int64]]] = []
+        self._history, self._memory, self._scale = history, memory, np.array(scale, np.float32)
+        self._config, self._words = config, tokenizer()
+        self._episodes: list[Episode] = []
         self._index: list[tuple[int, int]] = []
         self._weight: list[float] = []
+        self._length: list[int] = []
 
     def __len__(self) -> int:
         return len(self._index)
 
     def add(self, demonstration: Demonstration) -> None:
         """Add an episode; its memory is replayed so that every step sees what it would have kept then."""
-        d = replace(demonstration, tokens=self._store.keep(demonstration.tokens))
+        d = demonstration
         frames = [Frame(d.tokens[i], d.stamps[i], d.poses[i], SIMILARITIES) for i in range(len(d))]
         kept: list[int] = []
         memory = []
@@ -69,59 +125,95 @@ class Demonstrations:
             kept = [*kept, i]
             kept = [kept[k] for k in thin(d.stamps[kept].tolist(), self._history)]
             memory.append(kept)
-        episode = len(self._episodes)
-        self._episodes.append((d, frames, memory, self._words.encode(d.instruction)))
+        notes = replay_notes(d, self._words, self._memory)
+        answers = [answer_ids(t, s, self._words) for t, s in zip(d.thoughts, d.summaries, strict=True)]
+        config = self._config
         for i in range(len(d)):
-            self._index.append((episode, i))
-            # Stops are rare, and so is the moment the target is known; both decide the episode.
-            self._weight.append(2.0 if d.stops[i] else 1.5 if d.found[i, 0] else 1.0)
+            self._index.append((len(self._episodes), i))
+            weight = config.stop if d.stops[i] else config.found if d.found[i, 0] else 1.0
+            self._weight.append(weight * (config.thought if d.thoughts[i] else 1.0))
+            # About how long the sequence will be.
+            self._length.append(
+                5 * len(memory[i]) + sum(len(n.ids) for n in notes[i]) // 4 + 2 * len(answers[i])
+            )
+        self._episodes.append(Episode(d, frames, self._words.encode(d.instruction), memory, notes, answers))
 
-    def draw(self, size: int, steps: int) -> NDArray[np.int64]:
-        """Indices `(steps, size)` of samples, drawn by weight."""
-        weight = np.array(self._weight)
-        return self._rng.choice(len(weight), size=(steps, size), p=weight / weight.sum())
+    def draw(self, size: int, steps: int, seed: Sequence[int]) -> NDArray[np.int64]:
+        """Indices `(steps, size)` of samples, drawn by weight.
 
-    def stream(self, size: int, steps: int) -> Iterator[dict[str, Tensor]]:
-        """`steps` random batches, each put together while the last one is being learned.
-
-        Samples of about as long a memory share a batch, for a batch is as long as its longest.
+        Samples of about the same length share a batch, for a batch is as long as its longest.
         """
-        draws = self.draw(size, steps)
-        for start in range(0, steps, 8):
-            block = draws[start : start + 8].ravel()
-            length = np.array([len(self._episodes[e][2][i]) for e, i in (self._index[s] for s in block)])
-            batches = block[np.argsort(length, kind="stable")].reshape(-1, size)
-            draws[start : start + 8] = self._rng.permutation(batches)
+        weight, lengths, rng = np.array(self._weight), np.array(self._length), np.random.default_rng(seed)
+        draws = rng.choice(len(weight), size=(steps, size), p=weight / weight.sum())
+        for start in range(0, steps, 16):
+            block = draws[start : start + 16].ravel()
+            batches = block[np.argsort(lengths[block], kind="stable")].reshape(-1, size)
+            draws[start : start + 16] = rng.permutation(batches)
+        return draws
+
+    def stream(
+        self, size: int, steps: int, seed: Sequence[int], first: int = 0
+    ) -> Iterator[dict[str, Tensor]]:
+        """Random batches, each put together while the last one is being learned.
+
+        Args:
+            size: of a batch. steps: how many there are in all.
+            seed: the same gives the same batches. first: batches left out at the beginning.
+        """
+        draws = self.draw(size, steps, seed)
         with ThreadPoolExecutor(1) as pool:
             waiting: deque[Future[dict[str, Tensor]]] = deque()
-            for indices in draws:
-                waiting.append(pool.submit(self.batch, indices))
+            for step in range(first, steps):
+                waiting.append(pool.submit(self.batch, draws[step], (*seed, step)))
                 if len(waiting) > 2:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
 
-    def batch(self, indices: NDArray[np.int64]) -> dict[str, Tensor]:
-        """Inputs and targets of samples."""
+    def batch(self, indices: NDArray[np.int64], seed: Sequence[int] = (0,)) -> dict[str, Tensor]:
+        """Inputs and targets of samples, cut to the longest; zeros are padding."""
+        rng = np.random.default_rng(seed)
         rows: dict[str, list[NDArray[np.generic]]] = {}
         for sample in indices:
-            e, i = self._index[sample]
-            d, frames, memory, words = self._episodes[e]
-            kept = [frames[k] for k in memory[i] if k == i or self._rng.random() >= self._forget]
-            tokens, meta, used = assemble(kept, self._history)
-            values = {
-                "words": words,
-                "tokens": tokens,
-                "meta": meta,
-                "used": np.int64(used),
-                "velocity": d.velocities[i],
-                "trajectory": d.trajectories[i] / self._scale,
-                "stop": np.float32(d.stops[i]),
-                "found": d.found[i],
-            }
-            for name, value in values.items():
-                rows.setdefault(name, []).append(value)
-        longest = max(int(used) for used in rows["used"])
+            episode, step = self._index[sample]
+            for name, value in self._sample(episode, step, rng).items():
+                rows.setdefault(name, []).append(np.asarray(value))
+        longest = _rounded(max(int(used) for used in rows["used"]))
         for name in ("tokens", "meta"):
             rows[name] = [row[:longest] for row in rows[name]]
+        longest = _rounded(max(int(np.count_nonzero(row[:, 0])) for row in rows["notes"]))
+        for name in ("notes", "notes_meta"):
+            rows[name] = [row[:longest] for row in rows[name]]
+        longest = max(len(row) for row in rows["answer"])
+        longest = longest if longest == UNTHOUGHT else _rounded(longest)
+        rows["answer"] = [np.pad(row, (0, longest - len(row))) for row in rows["answer"]]
         return {name: torch.from_numpy(np.stack(value)) for name, value in rows.items()}
+
+    def _sample(
+        self, e: int, i: int, rng: np.random.Generator
+    ) -> dict[str, NDArray[np.generic] | np.generic]:
+        episode, forget = self._episodes[e], self._config
+        d = episode.demonstration
+        kept = [episode.frames[k] for k in episode.kept[i] if k == i or rng.random() >= forget.forget]
+        tokens, meta, used = assemble(kept, self._history)
+        no_memory, no_thought = rng.random(2) < forget.forget_notes
+        notes = [n for n in episode.notes[i] if not (no_thought if n.thought else no_memory)]
+        patches, notes_meta = read_notes(notes, d.stamps[i], d.poses[i])
+        return {
+            "words": episode.words,
+            "notes": patches,
+            "notes_meta": notes_meta,
+            "tokens": tokens,
+            "meta": meta,
+            "used": np.int64(used),
+            "velocity": d.velocities[i],
+            "answer": np.array(episode.answers[i], np.int64),
+            "trajectory": d.trajectories[i] / self._scale,
+            "stop": np.float32(d.stops[i]),
+            "found": d.found[i],
+        }
+
+
+def _rounded(length: int) -> int:
+    """A little longer, so that there are few lengths: kernels and memory made for one are used again."""
+    return -(-length // 16) * 16

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from vlingnav_datasets.annotate.wording import VOCABULARY
 from vlingnav_policy.tokenizer import WordTokenizer
 from vlingnav_sim.house import CATALOGUE, COLOURS
-from vlingnav_sim.tasks import PHRASES
+from vlingnav_sim.lexicon import LEXICON
+from vlingnav_sim.tasks import PHRASES, training_texts
 
 CATEGORIES = tuple(sorted(CATALOGUE))
 BACKGROUND = ("wall", "floor", "person", "robot", "sky")
@@ -16,10 +18,9 @@ NO_COLOUR = len(COLOUR_NAMES) - 1
 
 
 def tokenizer() -> WordTokenizer:
-    """The tokenizer of the nano preset."""
-    return WordTokenizer.from_texts(
-        [*PHRASES, *CATEGORIES, *COLOUR_NAMES, "the a an of to my me nearest where is"]
-    )
+    """The tokenizer of the nano preset: the words of its instructions, and those that it thinks in."""
+    told = [*PHRASES, *CATEGORIES, *COLOUR_NAMES, *training_texts(), "the a an of to my me nearest where is"]
+    return WordTokenizer.from_texts([*told, *VOCABULARY, *LEXICON.words])
 
 
 def instruction(category: int, colour: int | None, rng: np.random.Generator) -> str:

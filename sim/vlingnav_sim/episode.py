@@ -45,11 +45,21 @@ class Rates:
 
 @dataclass(frozen=True)
 class Episode:
-    """What happened: figures, whether the policy stopped by itself, and the way taken `(N, 3)`."""
+    """What happened.
+
+    Attributes:
+        measures: the task's figures.
+        stopped: whether the policy ended it by itself.
+        poses: `(N, 3)` the way taken.
+        decisions: how often the policy decided.
+        thoughts: how often it thought before it did.
+    """
 
     measures: Measures
     stopped: bool
     poses: Array = field(repr=False)
+    decisions: int
+    thoughts: int
 
 
 def safety_filter(robot: RobotConfig, period_s: float) -> LidarBarrierFilter:
@@ -125,9 +135,11 @@ def run_episode(
     scorer = scorer_for(simulator, task, grid)
     policy.reset(task.goal)
     poses, stopped = [simulator.pose()], False
+    decisions = thoughts = 0
     while simulator.time < task.time_limit_s and not stopped:
         observation = simulator.observe()
         decision = policy.act(observation)
+        decisions, thoughts = decisions + 1, thoughts + (decision.thought is not None)
         if on_decision is not None:
             decision = on_decision(observation, decision)
         stopped = decision.stop and task.ends_by_stop
@@ -135,4 +147,4 @@ def run_episode(
             loop.follow(decision, simulator.pose(), rates.decision_s)
             scorer.update()
             poses.append(simulator.pose())
-    return Episode(scorer.score(stopped), stopped, np.array(poses))
+    return Episode(scorer.score(stopped), stopped, np.array(poses), decisions, thoughts)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from vlingnav_policy import load_policy
+from vlingnav_policy.nano import ThinkingConfig
 from vlingnav_policy.types import Policy, Task
 from vlingnav_sim.episode import run_episode
 from vlingnav_sim.experts import (
@@ -57,6 +58,7 @@ class EvaluationConfig:
         safety: whether the safety filter stands before the motors.
         task: what the robot is asked.
         split: of the task, one of `vlingnav_sim.tasks.SPLITS`.
+        thinking: what the policy uses of thinking and remembering; scripted ones do neither.
     """
 
     policy: str = "nano"
@@ -64,16 +66,19 @@ class EvaluationConfig:
     safety: bool = True
     task: Task = "object"
     split: str = "plain"
+    thinking: ThinkingConfig = ThinkingConfig()
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One episode: the house, the instruction, the length of its way [m], how it went."""
+    """One episode: the house, the instruction, the length of its way [m], how it went; see `Episode`."""
 
     house: int
     instruction: str
     shortest_path_m: float
     stopped: bool
+    decisions: int
+    thoughts: int
     measures: Measures
 
 
@@ -87,9 +92,17 @@ def evaluate_house(seed: int, config: EvaluationConfig) -> Outcome | None:
         return None
     with Simulator(task.populated(house), seed=seed) as simulator:
         make = SCRIPTED.get(config.policy)
-        policy = make(simulator, task) if make else load_policy(config.policy, threads=1)
+        policy = make(simulator, task) if make else load_policy(config.policy, 1, config.thinking)
         episode = run_episode(simulator, policy, task, grid, safety=config.safety)
-    return Outcome(seed, task.goal.instruction, task.shortest_path_m, episode.stopped, episode.measures)
+    return Outcome(
+        house=seed,
+        instruction=task.goal.instruction,
+        shortest_path_m=task.shortest_path_m,
+        stopped=episode.stopped,
+        decisions=episode.decisions,
+        thoughts=episode.thoughts,
+        measures=episode.measures,
+    )
 
 
 def evaluate(houses: range, config: EvaluationConfig, processes: int | None = None) -> dict[str, Any]:
@@ -119,6 +132,7 @@ def summarise(outcomes: list[Outcome]) -> dict[str, Any]:
         "collision_rate_ci95": wilson_interval(collided, count),
         "collisions_per_100m": 100.0 * sum(m.collisions for m in measures) / max(path, 1e-9),
         "stopped_rate": sum(outcome.stopped for outcome in outcomes) / count,
+        "think_rate": sum(o.thoughts for o in outcomes) / max(sum(o.decisions for o in outcomes), 1),
     }
     for name in (field.name for field in fields(measures[0])):
         values = np.array([getattr(m, name) for m in measures], dtype=np.float64)

@@ -21,6 +21,8 @@ def demonstration(n: int = 3) -> Demonstration:
         trajectories=rng.normal(size=(n, 8, 3)).astype(np.float32),
         stops=np.arange(n) == n - 1,
         found=rng.normal(size=(n, 4)).astype(np.float32),
+        thoughts=np.array(["I turn left.", *[""] * (n - 1)]),
+        summaries=np.array(["Room one: a bed on the right.", *[""] * (n - 1)]),
         success=True,
         by_policy=0.25,
     )
@@ -28,8 +30,8 @@ def demonstration(n: int = 3) -> Demonstration:
 
 def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
     before = demonstration()
-    before.save(tmp_path / "one.npz")
-    after = Demonstration.load(tmp_path / "one.npz")
+    before.save(tmp_path / "one")
+    after = Demonstration.load(tmp_path / "one")
     for field in dataclasses.fields(before):
         a, b = getattr(before, field.name), getattr(after, field.name)
         assert type(a) is type(b)
@@ -41,7 +43,28 @@ def test_arrays_of_different_lengths_are_refused() -> None:
         dataclasses.replace(demonstration(), stamps=np.zeros(2))
 
 
-def test_another_archive_is_refused_by_name(tmp_path: Path) -> None:
-    np.savez(tmp_path / "other.npz", x=np.zeros(1))
-    with pytest.raises(ValueError, match="other.npz is no demonstration: it lacks house, instruction"):
-        Demonstration.load(tmp_path / "other.npz")
+def test_the_mirror_swaps_sides_in_words_too() -> None:
+    seen = dataclasses.replace(demonstration(), instruction="take the left door")
+    mirrored = seen.mirrored(seen.tokens)
+    assert mirrored.instruction == "take the right door"
+    assert mirrored.thoughts[0] == "I turn right." and mirrored.summaries[0].endswith("on the left.")
+    assert np.array_equal(mirrored.mirrored(seen.tokens).trajectories, seen.trajectories)
+
+
+@pytest.mark.parametrize("file", ["tokens.npy", "steps.npz"])
+def test_a_damaged_one_is_refused_by_name(tmp_path: Path, file: str) -> None:
+    demonstration().save(tmp_path / "one")
+    whole = (tmp_path / "one" / file).read_bytes()
+    (tmp_path / "one" / file).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="one is no demonstration"):
+        Demonstration.load(tmp_path / "one")
+    (tmp_path / "one" / file).unlink()
+    with pytest.raises(ValueError, match="one is no demonstration"):
+        Demonstration.load(tmp_path / "one")
+
+
+def test_one_that_lacks_something_is_refused_by_name(tmp_path: Path) -> None:
+    demonstration().save(tmp_path / "one")
+    np.savez(tmp_path / "one" / "steps.npz", x=np.zeros(1))
+    with pytest.raises(ValueError, match="one is no demonstration: it lacks house, instruction"):
+        Demonstration.load(tmp_path / "one")

@@ -1,12 +1,14 @@
-"""A room small enough to know where everything is."""
+"""A room small enough to know where everything is, and a way to drive in it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import pytest
 
 from vlingnav_sim.house.model import House, Item, Light, Part, Person, Room, Wall
+from vlingnav_sim.simulator import Simulator
 
 
 @pytest.fixture
@@ -43,3 +45,18 @@ def make_room() -> Callable[..., House]:
         )
 
     return make
+
+
+@pytest.fixture
+def drive() -> Callable[..., np.ndarray]:
+    """Holds a command `(3,)` for some seconds; returns the body velocities `(N, 3)` of robot 0."""
+
+    def hold(sim: Simulator, command: Sequence[float], seconds: float) -> np.ndarray:
+        commands = np.broadcast_to(command, (len(sim.robots), 3))
+        velocities = []
+        for _ in range(round(seconds / 0.05)):
+            sim.step(commands, 0.05)
+            velocities.append(sim.velocity())
+        return np.array(velocities)
+
+    return hold

@@ -1,6 +1,8 @@
-"""Experts find things by looking; baselines do not; the measures tell them apart."""
+"""The searching expert finds things by looking; baselines do not; the measures tell them apart."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -9,9 +11,16 @@ from vlingnav_policy.types import Decision, Goal, Observation
 from vlingnav_sim.episode import run_episode
 from vlingnav_sim.experts import RandomWalker, SearchingExpert, ShortestPathExpert
 from vlingnav_sim.experts.exploration import Exploration
-from vlingnav_sim.experts.trajectories import TrajectoryConfig, roll_out
+from vlingnav_sim.experts.trajectories import (
+    PLANNING_RADIUS_M,
+    TrajectoryConfig,
+    cautious_path,
+    leads_away,
+    roll_out,
+)
 from vlingnav_sim.grid import OccupancyGrid
 from vlingnav_sim.house import HouseConfig, generate
+from vlingnav_sim.house.model import House
 from vlingnav_sim.simulator import Simulator
 from vlingnav_sim.tasks import sample_task
 
@@ -96,6 +105,28 @@ def test_the_searching_expert_does_not_know_what_it_has_not_seen() -> None:
     assert compared > 10
 
 
+def test_the_searching_expert_says_where_it_is_going() -> None:
+    house = generate(710_000, HouseConfig(min_rooms=3, max_rooms=4))
+    grid = OccupancyGrid.from_house(house)
+    task = sample_task(house, grid)
+    with Simulator(house, people=False) as simulator:
+        expert = SearchingExpert(simulator)
+        expert.reset(task.goal)
+        assert expert.heading_for is None
+
+        def check(observation: Observation, decision: Decision) -> Decision:
+            assert expert.heading_for is not None
+            if expert.found is not None:
+                np.testing.assert_array_equal(expert.heading_for, house.items[expert.found].pose[:2])
+            else:
+                searched.append(expert._exploration.seen[tuple(expert._grid.to_cell(expert.heading_for))])
+            return decision
+
+        searched: list[bool] = []
+        assert run_episode(simulator, expert, task, grid, on_decision=check).measures.success
+    assert len(searched) > 3 and all(searched), "a place it has seen"
+
+
 def test_looking_marks_what_is_in_front_and_not_what_is_behind() -> None:
     house = generate(3, HouseConfig(min_rooms=1, max_rooms=1))
     grid = OccupancyGrid.from_house(house, resolution=0.1)
@@ -118,3 +149,16 @@ def test_trajectories_can_be_driven_and_end_where_the_path_ends(yaw: float) -> N
     c, s = np.cos(yaw), np.sin(yaw)
     end = np.array([[c, -s], [s, c]]) @ rows[-1, :2]
     assert end == pytest.approx([1.0, 1.0], abs=0.12)
+
+
+def test_a_way_through_a_tight_place_begins_where_the_robot_is(make_room: Callable[..., House]) -> None:
+    """Two walls leave 0.6 m: no free cell of the planner's, whose nearest free one lies beyond a wall."""
+    house = make_room(screens=[(-0.35, -2.0, 1.0), (0.35, -2.0, 1.0)])
+    grid = OccupancyGrid.from_house(house, PLANNING_RADIUS_M, 0.1)
+    pose, region = np.array([0.0, -0.8, 0.0]), np.zeros_like(grid.free)
+    region[tuple(grid.nearest_free((-2.0, -0.8)))] = True
+    assert not grid.is_free(pose[:2])
+    beyond = grid.descend(grid.distance_field(region), pose[:2])
+    assert len(beyond) > 1 and not leads_away(beyond, pose)
+    path = cautious_path(grid, region, pose, grid.free)
+    assert leads_away(path, pose) and path[:, 1].max() > 1.0

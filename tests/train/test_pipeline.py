@@ -11,12 +11,15 @@ import torch
 
 from vlingnav_policy import load_policy
 from vlingnav_policy.history import HistoryConfig
+from vlingnav_policy.memory import MemoryConfig
 from vlingnav_sim.house import HouseConfig
 from vlingnav_train.checkpoint import Nano
 from vlingnav_train.demonstrations import DriverConfig, demonstrate
 from vlingnav_train.export import ExportError, export_graph, export_model
-from vlingnav_train.imitation import ImitationConfig, Round, train_imitation, train_round
-from vlingnav_train.networks import LanguageEncoder, NanoConfig, PolicyNetwork, VisionTower
+from vlingnav_train.imitation import ImitationConfig, Round, evaluate, losses, train_imitation
+from vlingnav_train.networks import LanguageEncoder, NanoConfig, VisionTower
+from vlingnav_train.optimise import Board, OptimiserConfig, optimise
+from vlingnav_train.policy_network import PolicyNetwork
 from vlingnav_train.samples import Demonstrations
 from vlingnav_train.tower import TowerConfig, train_tower
 from vlingnav_train.views import ViewBatches, collect_house
@@ -29,7 +32,12 @@ def untrained() -> Nano:
     torch.manual_seed(0)
     size = len(tokenizer())
     return Nano(
-        TINY, HistoryConfig(), VisionTower(TINY), LanguageEncoder(size, TINY), PolicyNetwork(size, TINY)
+        TINY,
+        HistoryConfig(),
+        MemoryConfig(),
+        VisionTower(TINY),
+        LanguageEncoder(size, TINY),
+        PolicyNetwork(size, TINY),
     )
 
 
@@ -66,6 +74,8 @@ def test_demonstrations_are_labelled_and_end_at_the_target(demonstrations: list)
         assert (
             d.stops.any() and d.found[d.stops][:, 0].all()
         )  # the expert never stops at what it has not seen
+        assert d.thoughts[0] and 0.0 < np.mean(d.thoughts != "") < 0.3
+        assert np.array_equal(d.thoughts != "", d.summaries != "")
 
 
 def test_every_episode_has_its_mirror_image(demonstrations: list) -> None:  # type: ignore[type-arg]
@@ -77,23 +87,34 @@ def test_every_episode_has_its_mirror_image(demonstrations: list) -> None:  # ty
         assert not np.array_equal(seen.tokens, mirrored.tokens)
         twice = mirrored.mirrored(seen.tokens)
         assert np.array_equal(twice.poses, seen.poses) and np.array_equal(twice.found, seen.found)
+        assert np.array_equal(twice.thoughts, seen.thoughts)
+        said = [i for i, text in enumerate(seen.thoughts) if "left" in text]
+        assert all("right" in mirrored.thoughts[i] for i in said)
 
 
-def test_training_learns_and_its_memory_is_the_one_of_the_robot(model: Path, demonstrations: list) -> None:  # type: ignore[type-arg]
+def test_training_learns_to_drive_and_to_speak(tmp_path: Path, demonstrations: list) -> None:  # type: ignore[type-arg]
     nano = untrained()
-    data = Demonstrations(nano.history, TINY.scale, seed=0)
+    data = Demonstrations(nano.history, nano.memory, TINY.scale)
     for d in demonstrations:
         data.add(d)
-    config = ImitationConfig(batch=16)
-    rounds = [Round(houses=0, steps=steps, policy_share=0.0, lr=2e-3) for steps in (5, 120, 20)]
-    first, _, later = (train_round(nano.policy, data, config, this) for this in rounds)
-    assert later["trajectory"] < 0.8 * first["trajectory"]
+    before = evaluate(nano.policy, data, 16)
+    optimise(
+        nano.policy,
+        lambda batch: losses(nano.policy, batch),
+        lambda first: data.stream(16, 200, (0,), first),
+        OptimiserConfig(200, lr=2e-3, weight_decay=0.05),
+        tmp_path / "state",
+        Board(tmp_path / "board"),
+    )
+    after = evaluate(nano.policy, data, 16)
+    for part in ("trajectory", "think", "words"):
+        assert after[part] < 0.8 * before[part]
 
 
 def test_replayed_memory_equals_lived_memory(model: Path, demonstrations: list) -> None:  # type: ignore[type-arg]
     """A step of the data set gives the network what the running policy would have given it."""
     d = demonstrations[0]
-    data = Demonstrations(HistoryConfig(), TINY.scale, seed=0)
+    data = Demonstrations(HistoryConfig(), MemoryConfig(), TINY.scale)
     data.add(d)
     step = len(d) - 1
     batch = data.batch(np.array([step]))
@@ -106,8 +127,8 @@ def test_replayed_memory_equals_lived_memory(model: Path, demonstrations: list) 
     tokens, meta, used = lived.view()
     assert policy.manifest.history["capacity"] == len(tokens)
     assert int(batch["used"][0]) == used
-    assert np.array_equal(batch["tokens"][0].numpy(), tokens[:used])
-    assert np.array_equal(batch["meta"][0].numpy(), meta[:used])
+    assert np.array_equal(batch["tokens"][0, :used].numpy(), tokens[:used])
+    assert np.array_equal(batch["meta"][0, :used].numpy(), meta[:used])
 
 
 def test_export_refuses_a_graph_that_computes_something_else(
@@ -147,3 +168,42 @@ def test_the_recipe_runs_from_nothing_to_a_model_that_decides(tmp_path: Path) ->
     policy = load_policy(tmp_path / "nano")
     assert len(policy.manifest.training["rounds"]) == 2
     assert dataclasses.asdict(config)["max_rooms"] == policy.manifest.training["config"]["max_rooms"]
+    assert list((tmp_path / "nano" / "board").iterdir())
+    with pytest.raises(ValueError, match="nano holds a training with other settings"):
+        train_imitation(dataclasses.replace(config, seed=1), TINY, tmp_path / "tower.pt", tmp_path / "nano")
+
+
+def test_a_training_cut_off_goes_on_as_if_it_had_not_been(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    language, tower = LanguageEncoder(len(tokenizer()), TINY), VisionTower(TINY)
+    weights = {"tower": tower.state_dict(), "language": language.state_dict()}
+    torch.save({**weights, "words": list(tokenizer().words)}, tmp_path / "tower.pt")
+    rounds = tuple(Round(houses=2, steps=9, policy_share=share, episodes=1) for share in (0.0, 1.0))
+    config = ImitationConfig(rounds=rounds, max_rooms=1, batch=4)
+
+    def train(out: Path, cut_off_at: int | None) -> dict[str, torch.Tensor]:
+        seen = []
+
+        def cut(*args: object) -> dict[str, torch.Tensor]:
+            seen.append(1)
+            if len(seen) == cut_off_at:
+                raise KeyboardInterrupt
+            return losses(*args)  # type: ignore[arg-type]
+
+        monkeypatch.setattr("vlingnav_train.imitation.losses", cut)
+        train_imitation(config, TINY, tmp_path / "tower.pt", out)
+        return Nano.load(out / "nano.pt").policy.state_dict()
+
+    monkeypatch.setattr("vlingnav_train.optimise.KEEP", 4)
+    whole = train(tmp_path / "whole", None)
+    collected = []
+    for step in (7, 5 + 6):  # in the first round; and in the second, after the rest of the first
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path / "cut", step)
+        folders = (tmp_path / "cut" / "demonstrations" / "round0").iterdir()
+        collected.append({folder: folder.stat().st_mtime_ns for folder in folders})
+    resumed = train(tmp_path / "cut", None)
+    assert collected[0] == collected[1] and len(collected[0]) == 2
+    for name, value in whole.items():
+        assert torch.equal(value, resumed[name]), name

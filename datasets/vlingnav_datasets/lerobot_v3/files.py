@@ -87,13 +87,24 @@ def open_parquet(root: Path, path: str) -> pq.ParquetFile:
 
 
 def write_parquet(root: Path, path: str, tables: Sequence[pa.Table]) -> None:
-    """Write a parquet file at `path` below `root` at once, with a row group for each table."""
+    """Write a parquet file at `path` below `root` at once, with a row group for each table.
+
+    The same rows make the same bytes, whether they come from a recorder or from such a file.
+    """
+    plain = pa.schema([(field.name, _plain(field.type)) for field in tables[0].schema])
     with (
         replacing(root, path) as part,
-        pq.ParquetWriter(part, tables[0].schema, compression="snappy", write_page_checksum=True) as writer,
+        pq.ParquetWriter(part, plain, compression="snappy", write_page_checksum=True) as writer,
     ):
         for table in tables:
-            writer.write_table(table)
+            writer.write_table(table.cast(plain))
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """The type with the names that Arrow gives to the elements of lists; a parquet file has its own."""
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(_plain(kind.value_type), kind.list_size)
+    return pa.list_(_plain(kind.value_type)) if pa.types.is_list(kind) else kind
 
 
 def read_columns(

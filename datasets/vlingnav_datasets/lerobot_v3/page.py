@@ -20,7 +20,7 @@ from vlingnav_datasets.lerobot_v3.video import Picture
 
 PAGE = "statistics.html"
 _SAMPLES = 18
-_TASKS = 15
+_LONGEST = 15  # a table
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #282c34; background: #f8f8f6; margin: 2rem auto;
        max-width: 1080px; padding: 0 1rem; }
@@ -64,8 +64,9 @@ def write_page(root: Path, file: Path | None = None) -> Path:
         _kinds(figures["kinds"]),
         "<h2>Lengths</h2>",
         _histogram(figures["lengths"]),
+        *(["<h2>Categories</h2>", _counted(figures["targets"])] if figures["targets"] else []),
         "<h2>Instructions</h2>",
-        _tasks(figures["tasks"]),
+        _counted(figures["tasks"]),
         '<h2>Samples</h2><div class="grid">',
         *_samples(DatasetReader(root)),
         "</div></html>",
@@ -97,23 +98,23 @@ def _boxes(figures: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _kinds(kinds: Mapping[str, Mapping[str, Any]]) -> str:
-    head = "<tr><th>kind<th class=n>episodes<th class=n>steps<th class=n>success"
+    head = "<tr><th>kind<th class=n>episodes<th class=n>steps<th class=n>with a thought<th class=n>success"
     rows = [
         f"<tr><td>{html.escape(kind)}<td class=n>{of['episodes']:,}<td class=n>{of['steps']:,}"
-        f"<td class=n>{_percent(of['success_share'])}"
+        f"<td class=n>{_percent(of['thought_share'])}<td class=n>{_percent(of['success_share'])}"
         for kind, of in kinds.items()
     ]
     return f"<table>{head}{''.join(rows)}</table>"
 
 
-def _tasks(tasks: Mapping[str, int]) -> str:
-    most = max(tasks.values(), default=1)
+def _counted(counts: Mapping[str, int]) -> str:
+    most = max(counts.values(), default=1)
     rows = [
-        f"<tr><td>{html.escape(task)}<td class=n>{count:,}"
+        f"<tr><td>{html.escape(name)}<td class=n>{count:,}"
         f'<td style="width:300px"><div class="bar" style="width:{100 * count / most:.1f}%"></div>'
-        for task, count in list(tasks.items())[:_TASKS]
+        for name, count in list(counts.items())[:_LONGEST]
     ]
-    more = f'<p class="dim">and {len(tasks) - _TASKS:,} more</p>' if len(tasks) > _TASKS else ""
+    more = f'<p class="dim">and {len(counts) - _LONGEST:,} more</p>' if len(counts) > _LONGEST else ""
     return f"<table>{''.join(rows)}</table>{more}"
 
 

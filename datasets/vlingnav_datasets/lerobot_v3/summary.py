@@ -21,18 +21,25 @@ def statistics(root: Path) -> dict[str, Any]:
     Returns:
         JSON data: `episodes`, `steps`, `hours`, `houses`, `thought_share` (of steps, None without the column
         `thought`), `success_share` (of episodes, None without the column `success`), `kinds` (each with
-        `episodes`, `steps`, `success_share`), `lengths` (`min`, `median`, `max` [steps], `edges`, `counts`),
-        `tasks` (number of episodes of each instruction, the commonest first), `unreadable` (why, by episode).
+        `episodes`, `steps`, `thought_share`, `success_share`), `lengths` (`min`, `median`, `max` [steps],
+        `edges`, `counts`), `targets` and `tasks` (number of episodes of each category sought, where that is
+        known, and of each instruction, the commonest first), `unreadable` (why, by episode).
 
     Raises:
         DatasetError: the dataset cannot be opened.
     """
     reader = DatasetReader(root)
-    metas, thoughts = [], 0
+    labelled = "thought" in reader.info.frame
+    metas, thoughts = [], {}
     for episode in reader.readable():
         metas.append(episode.meta)
-        thoughts += sum(bool(text) for text in episode.texts.get("thought", []))
+        thoughts[episode.meta.index] = sum(bool(text) for text in episode.texts.get("thought", []))
     steps = sum(meta.length for meta in metas)
+
+    def thought_share(some: Sequence[EpisodeMeta]) -> float | None:
+        length = sum(meta.length for meta in some)
+        return sum(thoughts[meta.index] for meta in some) / length if length and labelled else None
+
     kinds: dict[str, list[EpisodeMeta]] = {}
     for meta in metas:
         kinds.setdefault(str(meta.extras.get("kind", "unknown")), []).append(meta)
@@ -41,17 +48,19 @@ def statistics(root: Path) -> dict[str, Any]:
         "steps": steps,
         "hours": steps / reader.info.fps / 3600.0,
         "houses": len({meta.extras["house"] for meta in metas if "house" in meta.extras}),
-        "thought_share": thoughts / steps if steps and "thought" in reader.info.frame else None,
+        "thought_share": thought_share(metas),
         "success_share": _success_share(metas),
         "kinds": {
             kind: {
                 "episodes": len(of_kind),
                 "steps": sum(meta.length for meta in of_kind),
+                "thought_share": thought_share(of_kind),
                 "success_share": _success_share(of_kind),
             }
             for kind, of_kind in sorted(kinds.items())
         },
         "lengths": _lengths([meta.length for meta in metas]),
+        "targets": dict(Counter(m.extras["target"] for m in metas if "target" in m.extras).most_common()),
         "tasks": dict(Counter(meta.task for meta in metas).most_common()),
         "unreadable": dict(reader.skipped),
     }

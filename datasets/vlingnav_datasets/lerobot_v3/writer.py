@@ -172,7 +172,11 @@ class DatasetWriter:
             return
         if self._length:
             raise ValueError(f"an episode of {self._length} frames is in progress; end or discard it first")
-        self._tidy()
+        try:  # pooled one by one, their last digits would tell where the recorder was interrupted
+            self._stats = read_stats(self.root, self._info)
+            self._write_totals()
+        finally:
+            self._tidy()
 
     def _open(self, info: Info) -> None:
         """Take up what an earlier writer left, or begin."""

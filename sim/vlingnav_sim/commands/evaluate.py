@@ -8,6 +8,7 @@ from typing import Any
 from vlingnav_cli import UserError
 
 TASKS = ("object", "image", "follow", "route")
+"""Those of `vlingnav_policy`, which `--help` need not wait for."""
 FIGURES = {
     "spl": "SPL {:.3f}",
     "ndtw": "nDTW {:.3f}",

@@ -10,8 +10,10 @@ around, then where it has not looked since.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from vlingnav_policy.se2 import wrap
@@ -60,10 +62,10 @@ class FollowingConfig:
         lane: how far ahead [m] that lane reaches, and how far to each side.
         hidden: cost of a place from where the person cannot be seen [m].
         turned_away: cost of a place that is driven to with the person out of view [m].
-        turn_within: a person who is nearer than this [m] is rather kept in view than approached; the first where
-            they will soon be hidden from here, the second where not.
+        turn_within: a person who is nearer than this [m] is rather kept in view than approached; the first
+            where they will soon be hidden from here, the second where not.
         retreat: a person who is nearer than this [m] is rather backed away from.
-        tight: cost of a place so near to something that the safety filter may not let the robot get there [m].
+        tight: cost of a place that the safety filter may not let the robot get to, near to something [m].
         keep: for the place chosen last time [m]; without it the choice flickers.
         ahead_s: the person is reckoned with where they will be so much later [s], and is to be seen there.
         notice_distance: farther than this [m] the person is not recognised.
@@ -89,8 +91,21 @@ class FollowingConfig:
     guess_s: float = 1.5
 
 
+@njit(cache=True)
+def _hidden_from(clear: NDArray[np.bool_], r: float, c: float, cells: NDArray[np.int64]) -> Any:
+    """Of which of `cells (N, 2)` the line from the point r, c [cells] leaves what is `clear`."""
+    hidden = np.empty(len(cells), dtype=np.bool_)
+    for i in range(len(cells)):
+        hidden[i] = not clear_line(clear, r, c, cells[i, 0] + 0.5, cells[i, 1] + 0.5)
+    return hidden
+
+
 class FollowingExpert:
-    """Follows the person in `simulator` whom the goal names; a `Policy`."""
+    """Follows the person in `simulator` whom the goal names; a `Policy`.
+
+    Attributes:
+        heading_for: x, y [m] of where it is going now; None before it decided.
+    """
 
     def __init__(
         self,
@@ -107,6 +122,7 @@ class FollowingExpert:
         rows, cols = np.indices(self._grid.free.shape)
         self._xy = self._grid.to_world(np.stack([rows, cols], axis=-1))
         self._recovery = Recovery(simulator, robot, self._grid, trajectory, waits=False)
+        self.heading_for: Array | None = None
 
     def reset(self, goal: Goal) -> None:
         """Take on another person.
@@ -124,6 +140,7 @@ class FollowingExpert:
         self._seen: tuple[Array, Array, float] | None = None  # where, how fast, when
         self._place: Array | None = None  # where to be
         self._search: Exploration | None = None
+        self.heading_for = None
         self._recovery.reset()
 
     def act(self, observation: Observation) -> Decision:
@@ -156,7 +173,7 @@ class FollowingExpert:
         cost += self._config.hidden * (self._hidden(cells, soon) + self._hidden(cells, later))
         if self._place is not None:
             cost -= self._config.keep * (np.hypot(*(grid.to_world(cells) - self._place).T) < SAME_M)
-        self._place = grid.to_world(cells[np.argmin(cost)])
+        self._place = self.heading_for = grid.to_world(cells[np.argmin(cost)])
         path = grid.descend(field, self._place, free, self._caution)[::-1]
         facing = float(np.arctan2(*(person - path[-1])[::-1]))
         away = np.arctan2(*(path[-1] - pose[:2])[::-1]) - np.arctan2(*(person - pose[:2])[::-1])
@@ -173,7 +190,7 @@ class FollowingExpert:
         return rows
 
     def _loses(self, pose: Array, rows: NDArray[np.float32]) -> bool:
-        """Whether the person would leave the camera's view on the first steps of the trajectory `rows (T, 3)`."""
+        """Whether the person would leave the camera's view on the first steps of trajectory `rows (T, 3)`."""
         assert self._seen is not None
         person, velocity, _ = self._seen
         times = self._trajectory.dt * np.arange(1, LOOK_AHEAD + 1)
@@ -184,7 +201,7 @@ class FollowingExpert:
         return bool((np.abs(bearing) > 0.5 * self._hfov - EDGE_RAD).any())
 
     def _cost(self, cells: NDArray[np.int64], pose: Array, person: Array) -> Array:
-        """What is wrong with each of `cells (N, 2)` [m], but for the length of the way and the sight there."""
+        """What is wrong with each of `cells (N, 2)` [m], but for the way to it and the sight there."""
         config, places = self._config, self._grid.to_world(cells)
         away = np.hypot(*(places - person).T)
         cost = config.too_near * np.maximum(0.0, config.near - away)
@@ -193,8 +210,9 @@ class FollowingExpert:
         for index, ((x, y, _, _), yaw) in enumerate(people):
             offset, (c, s) = places - (x, y), (np.cos(yaw), np.sin(yaw))
             ahead, aside = offset @ (c, s), np.abs(offset @ (-s, c))
-            inside = np.maximum(0.0, 1.0 - aside / config.lane[1]) * ((ahead > 0.0) & (ahead < config.lane[0]))
-            cost += config.in_the_way[index != self._leader] * inside
+            inside = (ahead > 0.0) & (ahead < config.lane[0])
+            middle = np.maximum(0.0, 1.0 - aside / config.lane[1])
+            cost += config.in_the_way[index != self._leader] * inside * middle
         way = places - pose[:2]
         off = np.abs(wrap(np.arctan2(way[:, 1], way[:, 0]) - np.arctan2(*(person - pose[:2])[::-1])))
         sideways = (off > 0.5 * self._hfov) & (off < BACKWARDS_RAD) & (np.hypot(*way.T) > STEP_M)
@@ -204,8 +222,9 @@ class FollowingExpert:
     def _hidden(self, cells: NDArray[np.int64], person: Array) -> NDArray[np.bool_]:
         """Whether something stands between the person and each of `cells (N, 2)`."""
         grid = self._grid
-        eye = (person[::-1] - np.array(grid.origin)[::-1]) / grid.resolution
-        return np.array([not clear_line(~grid.opaque, *eye, *(cell + 0.5)) for cell in cells], dtype=bool)
+        r, c = (person[::-1] - np.array(grid.origin)[::-1]) / grid.resolution
+        hidden: NDArray[np.bool_] = _hidden_from(~grid.opaque, r, c, cells)
+        return hidden
 
     def _look_for(self, pose: Array) -> NDArray[np.float32]:
         house, now = self._simulator.house, self._simulator.time
@@ -216,12 +235,14 @@ class FollowingExpert:
             xy, velocity, when = self._seen
             path = self._path_to(pose, xy + velocity * min(now - when, self._config.guess_s))
             if path_length(path) > ARRIVED_M:
+                self.heading_for = path[-1]
                 return roll_out(pose, path, float(np.arctan2(*velocity[::-1])), self._trajectory)
             self._seen = None
         open_now = free_of_people(self._simulator, self._grid, pose, leader=self._leader)
         frontier = self._search.choose(pose, self._grid.free, open_now)
         if frontier is None:  # all has been seen in vain, but people walk about: look again
             self._search, frontier = None, pose[None, :2]
+        self.heading_for = frontier[-1]
         return roll_out(pose, frontier, pose[2] + 1.5, self._trajectory)
 
     def _path_to(self, pose: Array, xy: Array) -> Array:

@@ -37,7 +37,8 @@ LANE_M = 1.5
 """A person needs so much room ahead, and behind to turn back [m]."""
 TIGHTNESS_COST_M = 10.0
 """What a place without any room is worth of way [m]."""
-ARRIVED_M = 0.1
+ARRIVED_M, LEAST_M = 0.1, 0.25
+"""It has arrived so near to that place [m], which is at least so far away [m]."""
 ESCAPE_S = 8.0
 """How long getting there may take [s]; who gives way also waits there till the person has passed."""
 
@@ -110,7 +111,9 @@ class Recovery:
         if not free.any():
             return pose[None, :2]
         field = grid.distance_field(grid.nearest_free(pose[:2], free)[None], free)
-        cells = np.argwhere(np.isfinite(field))
+        cells = np.argwhere(np.isfinite(field) & (np.hypot(*(xy - pose[:2]).transpose(2, 0, 1)) > LEAST_M))
+        if not len(cells):
+            return pose[None, :2]
         room = np.minimum(
             grid.clearance[cells[:, 0], cells[:, 1]] / ROOM_M,
             self._room_for_people(grid.to_world(cells)) / ROOM_FOR_PEOPLE_M,

@@ -17,6 +17,7 @@ from vlingnav_sim.experts.trajectories import (
     TIGHT_M,
     TrajectoryConfig,
     free_of_people,
+    leads_away,
     roll_out,
 )
 from vlingnav_sim.grid import OccupancyGrid
@@ -68,7 +69,7 @@ class RouteExpert:
         house, grid = self._simulator.house, self._grid
         for free in (free_of_people(self._simulator, grid, pose), grid.clearance > TIGHT_M):
             path = leg_to_door(house, grid, pose[:2], ahead[0], ahead[1], free, self._caution)
-            if len(path) > 1:
+            if leads_away(path, pose):
                 break
         x, y, _ = pose_inside(house, door_between(house, ahead[0], ahead[1]), ahead[1])
         return np.concatenate([path, [[x, y]]])

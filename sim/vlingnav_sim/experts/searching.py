@@ -44,7 +44,11 @@ class SearchingConfig:
 
 
 class SearchingExpert:
-    """Searches `simulator`'s house for what the goal names or shows; a `Policy`."""
+    """Searches `simulator`'s house for what the goal names or shows; a `Policy`.
+
+    Attributes:
+        heading_for: x, y [m] of where it is going now, the target once it is found; None before it decided.
+    """
 
     def __init__(
         self,
@@ -65,6 +69,7 @@ class SearchingExpert:
         self._grid = OccupancyGrid.from_house(simulator.house, PLANNING_RADIUS_M, 0.1, camera.mount_height)
         self._targets: tuple[int, ...] = ()
         self._approach: Approach | None = None
+        self.heading_for: Array | None = None
         self._recovery = Recovery(simulator, robot, self._grid, trajectory)
 
     @property
@@ -87,6 +92,7 @@ class SearchingExpert:
         priors = weights / max(float(weights.max()), 1e-9)
         self._exploration = Exploration(house, self._grid, priors, self._hfov, self._exploration_config)
         self._approach, self._share = None, self._config.notice_share
+        self.heading_for = None
         self._recovery.reset()
 
     def act(self, observation: Observation) -> Decision:
@@ -104,6 +110,7 @@ class SearchingExpert:
             self._exploration.forget()
             self._share *= 0.5
             path = pose[:2][None]
+        self.heading_for = path[-1]
         trajectory = roll_out(pose, path, pose[2] + 1.5, self._trajectory)
         return self._recovery.free(Decision(trajectory, self._trajectory.dt, observation.stamp))
 
@@ -116,6 +123,8 @@ class SearchingExpert:
         ]
         near = [pair for pair in seen if pair[0] <= config.notice_distance]
         if near and self.found not in [i for _, i in near]:
+            target = min(near)[1]
             self._approach = Approach(
-                sim, self._robot, self._grid, min(near)[1], pose, self._approach_config, self._trajectory
+                sim, self._robot, self._grid, target, pose, self._approach_config, self._trajectory
             )
+            self.heading_for = np.array(sim.house.items[target].pose[:2])

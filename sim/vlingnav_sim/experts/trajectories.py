@@ -22,7 +22,7 @@ PLANNING_RADIUS_M = 0.25
 BESIDE_M = 0.3
 """A path that begins farther from the robot than this [m] does not lead there from where it is."""
 TIGHT_M = 0.2
-"""Least clearance [m] they accept where there is no other way; the safety filter lets no one through less."""
+"""Least clearance [m] they accept where there is no other way."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,14 @@ def cautious_path(
     weight = grid.caution()
     for cells in (free, grid.clearance > TIGHT_M if otherwise is None else otherwise):
         path = grid.descend(grid.distance_field(region, cells, weight), pose[:2], cells, weight)
-        if len(path) > 1 and np.hypot(*(path[0] - pose[:2])) < BESIDE_M:
+        if leads_away(path, pose):
             return path
     return path
+
+
+def leads_away(path: Array, pose: Array) -> bool:
+    """Whether `path (N, 2)` leads anywhere from `pose`; without a way it is a point or begins elsewhere."""
+    return len(path) > 1 and float(np.hypot(*(path[0] - pose[:2]))) < BESIDE_M
 
 
 def point_along(path: Array, xy: Array, lookahead: float) -> tuple[Array, float]:

@@ -6,9 +6,9 @@ A scorer is told after every step that time has passed (`update`) and gives the 
 from __future__ import annotations
 
 from vlingnav_sim.grid import OccupancyGrid
+from vlingnav_sim.measures.common import IN_VIEW, Measures, TaskScorer, at_target, spl
 from vlingnav_sim.measures.following import FollowMeasures, FollowScorer
 from vlingnav_sim.measures.intervals import mean_interval, wilson_interval
-from vlingnav_sim.measures.measures import IN_VIEW, Measures, TaskScorer, at_target, spl
 from vlingnav_sim.measures.route import RouteMeasures, RouteScorer, ndtw
 from vlingnav_sim.measures.search import Scorer, SearchMeasures
 from vlingnav_sim.simulator import Simulator

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vlingnav_sim.measures.measures import IN_VIEW, Measures, Odometer
+from vlingnav_sim.measures.common import IN_VIEW, Measures, Odometer
 from vlingnav_sim.simulator import Simulator
 from vlingnav_sim.tasks.task import FollowTask
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vlingnav_sim.grid import OccupancyGrid
-from vlingnav_sim.measures.measures import Measures, Odometer, at_target, spl
+from vlingnav_sim.measures.common import Measures, Odometer, at_target, spl
 from vlingnav_sim.simulator import Simulator
 from vlingnav_sim.tasks.objects import goal_region
 from vlingnav_sim.tasks.task import SUCCESS_DISTANCE_M, NavigationTask

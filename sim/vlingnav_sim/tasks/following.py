@@ -2,8 +2,9 @@
 
 After EVT-Bench (Wang et al., "TrackVLA", 2025): in split "alone" (single-target tracking) nobody else walks
 about; in "lookalikes" (its distracted and ambiguous tracking) up to three others pace to and fro beside the
-leader's way, in clothes of which one garment may have the leader's colour. What is said fits one person only. The leader begins in the robot's
-view, walks at a speed the robot can keep up with, and arrives when the time is up.
+leader's way, at least one of them in one garment of the leader's colour. What is said fits one person only.
+The leader begins in the robot's view, walks at a speed the robot can keep up with, and arrives when the time
+is up.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ def _start(grid: OccupancyGrid, walk: Points, rng: np.random.Generator) -> Pose 
 def _lookalikes(
     grid: OccupancyGrid, leader: Leader, walk: Points, start: Pose, rng: np.random.Generator
 ) -> tuple[Person, ...]:
-    """Others who pace to and fro in sight of the leader's way; at least the first partly in the same clothes."""
+    """Others who pace to and fro in sight of the leader's way, the first of them partly dressed alike."""
     cells = np.argwhere(grid.clearance > CLEARANCE_M)
     places, led = grid.to_world(cells), dense(walk, 0.2)
     gaps = np.hypot(*(places[:, None] - led).transpose(2, 0, 1))

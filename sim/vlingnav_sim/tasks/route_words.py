@@ -2,8 +2,8 @@
 
 Every clause is checked from where the robot will be when it applies: at the start in the first room, and just
 inside the door in all others. A door is left, right or straight ahead only if, by a margin, no other way out
-could be called the same; and a thing is named only so that no other in its room, or behind a door of that room,
-has the name. Colours are named only in pairs that training may name.
+could be called the same; and a thing is named only so that no other in its room, or behind a door of that
+room, has the name. Colours are named only in pairs that training may name.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vlingnav_sim.grid import OccupancyGrid, path_length
 from vlingnav_sim.house.model import House
-from vlingnav_sim.tasks.task import BoolGrid, room_cells
+from vlingnav_sim.tasks.task import room_cells
 
 Points = NDArray[np.float64]
 

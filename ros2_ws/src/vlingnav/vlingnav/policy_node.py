@@ -8,6 +8,7 @@ aborted when the input does not come back in `sensor_patience_s`.
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from queue import SimpleQueue
 
 import numpy as np
@@ -23,7 +24,8 @@ from vlingnav.worker import Worker
 from vlingnav_interfaces.action import Navigate
 from vlingnav_interfaces.msg import ReasoningTrace
 from vlingnav_policy.manifest import CameraSpec
-from vlingnav_policy.types import Decision, Goal, Observation, Odometry
+from vlingnav_policy.memory import Memory
+from vlingnav_policy.types import Decision, Goal, Observation, Odometry, RemembersInWords
 
 NO_MOTION = Decision(np.zeros((0, 3), np.float32), dt=0.0, stamp=0.0)
 
@@ -47,6 +49,11 @@ class PolicyNode(ManagedNode):
             2.0,
             "A goal is aborted when a lost sensor stays away for this long.",
             (0.0, 60.0),
+        ),
+        Parameter(
+            "memory_file",
+            "",
+            "File in which what the policy remembers in words is kept from goal to goal; empty: it forgets.",
         ),
         Parameter("time_limit_s", 240.0, "Time limit of goals that bring none.", (1.0, 3600.0)),
         Parameter("base_frame", "base_link", "Frame of the plan: the robot's body at the image's stamp."),
@@ -73,6 +80,11 @@ class PolicyNode(ManagedNode):
             self._policy = policies.load(name, self._camera())
         except policies.ManifestError as error:
             raise Fault(f"cannot run policy {name!r}: {error}") from error
+        self._memory_file = (
+            Path(self.param("memory_file")).expanduser() if self.param("memory_file") else None
+        )
+        if self._memory_file is not None:
+            self._check_memory(name, self._memory_file)
         self.diagnostics.note("policy", name)
         self.diagnostics.note("provider", getattr(self._policy, "provider", "none"))
         self._history = OdometryBuffer()
@@ -99,6 +111,16 @@ class PolicyNode(ManagedNode):
         )
         self.every(0.05, self._watch)
         self.every(0.2, self._feedback)
+
+    def _check_memory(self, name: str, file: Path) -> None:
+        if not isinstance(self._policy, RemembersInWords):
+            raise Fault(f"policy {name!r} keeps no memory in words; leave memory_file empty")
+        if not file.parent.is_dir():
+            raise Fault(f"memory_file {file} lies in a folder that does not exist; make it first")
+        try:
+            _remembered(file)
+        except ValueError as error:
+            raise Fault(f"{error}; move it away or leave memory_file empty") from error
 
     def _camera(self) -> CameraSpec:
         return CameraSpec(
@@ -201,10 +223,19 @@ class PolicyNode(ManagedNode):
 
     def _decide(self, look: Look) -> Decision:
         """In the worker thread: the only place that touches the policy."""
-        if look.episode is not self._current:
-            self._policy.reset(look.episode.goal)
+        policy, file, goal = self._policy, self._memory_file, look.episode.goal
+        if file is None or not isinstance(policy, RemembersInWords):
+            if look.episode is not self._current:
+                policy.reset(goal)
             self._current = look.episode
-        return self._policy.act(look.observation)
+            return policy.act(look.observation)
+        if look.episode is not self._current:
+            policy.reset(goal, _remembered(file))
+        self._current = look.episode
+        decision = policy.act(look.observation)
+        if decision.thought is not None:
+            policy.memory.for_next_run().save(file)
+        return decision
 
     def _take_answers(self) -> None:
         while not self._answers.empty():
@@ -221,11 +252,13 @@ class PolicyNode(ManagedNode):
         self.diagnostics.latency("decision", latency)
         self.diagnostics.count("decision")
         episode.thought, episode.summary = answer.thought or "", answer.summary or episode.summary
+        episode.memory = answer.memory or episode.memory
         episode.distance_m = math.nan if answer.distance is None else answer.distance
         trace = ReasoningTrace(
             thinking=answer.thought is not None,
             thought=episode.thought,
             summary=answer.summary or "",
+            memory=episode.memory,
             latency_s=latency,
             policy=self.param("policy"),
         )
@@ -275,6 +308,11 @@ class PolicyNode(ManagedNode):
                 summary=self._episode.summary,
             )
         )
+
+
+def _remembered(file: Path) -> Memory | None:
+    """What an earlier run wrote to `file`; raises as `Memory.load`."""
+    return Memory.load(file) if file.exists() else None
 
 
 def main() -> None:

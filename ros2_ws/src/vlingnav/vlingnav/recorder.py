@@ -1,4 +1,4 @@
-"""What a goal leaves behind: runs/<time>/ with result.json, path.csv, topdown.png and episode.mp4.
+"""What a goal leaves behind: runs/<time>/ with result.json, path.csv, memory.txt, topdown.png and episode.mp4.
 
 In simulation the map is drawn from the house that the sim node's parameters name; on a robot, where
 nobody has a map, there is no topdown.png and the film shows the camera alone.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import textwrap
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,13 +22,15 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 
 from vlingnav import convert, topics
+from vlingnav_interfaces.msg import ReasoningTrace
 
 if TYPE_CHECKING:
     from vlingnav_sim.house import House
 
 FILM_RATE_HZ = 5.0
 _VIEW = (640, 480)
-_CAPTION_PX = 32
+_CAPTION_PX, _LINE_PX = 32, 20
+_THOUGHT_LINES = 3
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,8 @@ class Recorder:
         self.speed = math.inf
         self._frames: list[tuple[int, NDArray[np.uint8]]] = []
         self._last_frame = -math.inf
+        self._thoughts: list[tuple[int, str]] = []  # from which frame on
+        self.memory = ""
         self._true = False
         self._heard = 0.0
         self._recording = False
@@ -79,12 +84,14 @@ class Recorder:
             (topics.IMAGE, self._on_image),
             (topics.ODOM, self._on_odometry),
             (topics.GROUND_TRUTH, self._on_truth),
+            (topics.REASONING, self._on_reasoning),
         ):
             node.create_subscription(topic.type, topic.name, callback, topic.qos)
 
     def begin(self) -> None:
         """Start an episode with the pose of now."""
         self.poses, self._frames, self._recording = self.poses[-1:], [], True
+        self._thoughts, self.memory = [], ""
 
     def standing(self) -> bool:
         """Whether the robot, by odometry that is fresh, does not move."""
@@ -95,6 +102,8 @@ class Recorder:
         folder.mkdir(parents=True)
         (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
         way = np.array(self.poses).reshape(-1, 3)
+        if self.memory:
+            (folder / "memory.txt").write_text(self.memory + "\n", encoding="utf-8")
         np.savetxt(folder / "path.csv", way, "%.3f", ",", header="x_m,y_m,yaw_rad", comments="")
         if world is not None and len(way):
             from vlingnav_sim.pictures import draw_topdown
@@ -128,8 +137,13 @@ class Recorder:
             self._true, self.poses = True, []
         self.poses.append(convert.odometry(message)[1].pose)
 
+    def _on_reasoning(self, message: ReasoningTrace) -> None:
+        if self._recording and message.thinking:
+            self._thoughts.append((len(self._frames), message.thought))
+            self.memory = message.memory
+
     def _film(self, instruction: str, world: World | None) -> Iterator[NDArray[np.uint8]]:
-        """Camera and map side by side, the instruction below."""
+        """Camera and map side by side, the instruction and the last thought below."""
         from PIL import Image as Picture
         from PIL import ImageDraw, ImageFont
 
@@ -137,10 +151,11 @@ class Recorder:
 
         plan = TopDown(world.house, _VIEW, world.targets) if world is not None else None
         width = _VIEW[0] * (2 if plan is not None else 1)
-        font = ImageFont.load_default(18)
+        font, small = ImageFont.load_default(18), ImageFont.load_default(15)
+        below = _CAPTION_PX + (_THOUGHT_LINES * _LINE_PX if self._thoughts else 0)
         drawn = 0
         for number, (count, rgb) in enumerate(self._frames):
-            page = Picture.new("RGB", (width, _VIEW[1] + _CAPTION_PX), (248, 248, 246))
+            page = Picture.new("RGB", (width, _VIEW[1] + below), (248, 248, 246))
             camera = Picture.fromarray(rgb)
             share = min(_VIEW[0] / camera.width, _VIEW[1] / camera.height)
             size = (round(camera.width * share), round(camera.height * share))
@@ -153,5 +168,9 @@ class Recorder:
                     picture, (_VIEW[0] + (_VIEW[0] - picture.width) // 2, (_VIEW[1] - picture.height) // 2)
                 )
             text = f"{instruction}    {number / FILM_RATE_HZ:.1f} s"
-            ImageDraw.Draw(page).text((12, _VIEW[1] + 6), text, (40, 44, 52), font)
+            draw = ImageDraw.Draw(page)
+            draw.text((12, _VIEW[1] + 6), text, (40, 44, 52), font)
+            thought = next((words for since, words in reversed(self._thoughts) if since <= number), "")
+            for k, line in enumerate(textwrap.wrap(thought, width // 8)[:_THOUGHT_LINES]):
+                draw.text((12, _VIEW[1] + _CAPTION_PX + k * _LINE_PX), line, (30, 90, 160), small)
             yield np.asarray(page)

@@ -1,0 +1,107 @@
+"""Spreads units of work over processes, and gives their results in the order of the units.
+
+`vlingnav_sim.parallel` knows how many units there are and hands all of them out at once. Here nobody knows how
+many houses it takes, results are large, and a run lasts for hours: so workers are at most a few units ahead, a
+worker that dies is an error instead of a wait for ever, and none outlives a parent that was killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import traceback
+from collections.abc import Callable, Generator, Iterable, Iterator
+from multiprocessing.connection import Connection, wait
+from typing import Any, TypeVar
+
+Unit = TypeVar("Unit")
+Result = TypeVar("Result")
+
+AHEAD = 2
+"""So many units a worker may be waiting for their turn, or under way."""
+
+
+class WorkersLost(Exception):
+    """Whoever did the work is gone or cannot be had; one sentence says why and what to do."""
+
+
+def over_processes(
+    function: Callable[[Unit], Result], units: Iterable[Unit], processes: int
+) -> Generator[Result, None, None]:
+    """Yield `function(unit)` for all `units`, in order.
+
+    Args:
+        function: can be imported by another process.
+        units: perhaps without end.
+        processes: with 1 the work is done in this one.
+
+    Raises:
+        WorkersLost: a process died.
+        Exception: what `function` raised, with a note of where.
+    """
+    if processes == 1:
+        yield from map(function, units)
+        return
+    for variable in ("OMP_NUM_THREADS", "LP_NUM_THREADS"):  # the processes already fill the cores
+        os.environ.setdefault(variable, "1")
+    context = multiprocessing.get_context("spawn")  # GL contexts do not survive a fork
+    workers = []
+    idle: list[Connection] = []
+    try:
+        for _ in range(processes):
+            ours, theirs = context.Pipe()
+            workers.append(context.Process(target=_work, args=(function, theirs), daemon=True))
+            workers[-1].start()
+            theirs.close()  # so that the end of the worker is the end of the pipe
+            idle.append(ours)
+        yield from _in_order(idle, enumerate(units))
+    finally:
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.join()
+
+
+def _in_order(idle: list[Connection], units: Iterator[tuple[int, Any]]) -> Iterator[Any]:
+    """Hand units to whoever is idle, not too far ahead; yield results when their turn has come."""
+    most, handed, due = AHEAD * len(idle), 0, 0
+    busy: list[Connection] = []
+    results: dict[int, Any] = {}
+    while True:
+        while idle and handed - due < most and (numbered := next(units, None)) is not None:
+            busy.append(idle.pop(0))
+            busy[-1].send(numbered)
+            handed += 1
+        if due == handed:
+            return
+        for connection in wait(busy):
+            assert isinstance(connection, Connection)
+            try:
+                number, result, error = connection.recv()
+            except EOFError:
+                raise WorkersLost(
+                    "a worker process died, as a rule for want of memory; take fewer with --processes and "
+                    "start the same command again, which goes on where this one ended"
+                ) from None
+            if error is not None:
+                raise error
+            busy.remove(connection)
+            idle.append(connection)
+            results[number] = result
+        while due in results:
+            yield results.pop(due)
+            due += 1
+
+
+def _work(function: Callable[[Any], Any], connection: Connection) -> None:
+    """What a worker process does, until its parent ends; Ctrl-C reaches it too, and the parent tells of it."""
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
+        while True:
+            number, unit = connection.recv()
+            try:
+                answer = number, function(unit), None
+            except Exception as error:
+                error.add_note(f"in unit {unit}:\n{traceback.format_exc()}")
+                answer = number, None, error
+            connection.send(answer)

@@ -1,0 +1,83 @@
+"""`vlingnav eval`: any task, split and policy; the figures of the task with their intervals."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+import pytest
+
+from vlingnav_cli import UserError
+from vlingnav_cli.main import to_json
+from vlingnav_sim.commands import evaluate as command
+from vlingnav_sim.evaluate import EvaluationConfig, Outcome, evaluate_house, summarise
+from vlingnav_sim.measures import FollowMeasures
+from vlingnav_sim.tasks import SPLITS
+from vlingnav_sim.tasks import TASKS as ALL_TASKS
+
+
+def ran(*words: str) -> dict[str, Any]:
+    parser = argparse.ArgumentParser()
+    command.add_eval(parser)
+    args = parser.parse_args([*words, "--processes", "1"])
+    return json.loads(json.dumps(to_json(args.run(args)), allow_nan=False))
+
+
+@pytest.mark.parametrize(
+    ("words", "split", "figures"),
+    [
+        (["--task", "object", "--split", "synonym"], "synonym", {"spl", "spl_ci95", "distance_to_goal_m"}),
+        (["--task", "image"], "plain", {"spl", "soft_spl"}),
+        (["--task", "follow"], "alone", {"tracking_rate", "tracking_rate_ci95", "in_view"}),
+        (["--task", "route"], "plain", {"spl", "ndtw", "ndtw_ci95", "doors_passed"}),
+    ],
+)
+def test_every_task_has_its_figures(
+    words: list[str], split: str, figures: set[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = ran(*words, "--houses", "750000:750002", "--policy", "expert", "--max-rooms", "3")
+    always = {"success_rate", "ci95", "collision_rate", "collisions_per_100m", "think_rate", "stopped_rate"}
+    assert always | figures <= set(result) and result["split"] == split
+    assert result["episodes"] == len(result["outcomes"]) >= 1 and 0.0 <= result["success_rate"] <= 1.0
+    assert f"{words[1]} ({split}): success " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--task", "route", "--split", "unseen"], "has no split 'unseen'; choose one of plain"),
+        (["--task", "follow", "--policy", "shortest-path"], "take --policy expert"),
+        (["--max-rooms", "9"], "houses have 1 to 8 rooms"),
+        (["--policy", "no/such/model"], "no/such/model"),
+        (["--task", "route", "--policy", "expert", "--max-rooms", "1"], "has anything for this task"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_one_sentence(words: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        ran(*words, "--houses", "750000:750001")
+
+
+@pytest.mark.parametrize("policy", ["random", "wall-follower", "shortest-path"])
+def test_baselines_run_by_name(policy: str) -> None:
+    outcome = evaluate_house(750_003, EvaluationConfig(policy, max_rooms=2))
+    assert outcome is not None and outcome.decisions > 0 == outcome.thoughts
+
+
+def test_the_command_offers_the_tasks_that_there_are() -> None:
+    assert command.TASKS == ALL_TASKS == tuple(SPLITS)
+
+
+def outcome(success: bool, collisions: int, tracking_rate: float, thoughts: int) -> Outcome:
+    measures = FollowMeasures(success, collisions, 5.0, 20.0, tracking_rate, 2.0, success)
+    return Outcome(1, "follow the person in the red jacket", 10.0, False, 50, thoughts, measures)
+
+
+def test_figures_are_means_and_shares() -> None:
+    figures = summarise([outcome(True, 0, 1.0, 3), outcome(False, 3, 0.5, 0)])
+    assert figures["success_rate"] == 0.5 and figures["tracking_rate"] == 0.75
+    assert figures["collision_rate"] == 0.5 and figures["collisions_per_100m"] == 30.0
+    assert figures["think_rate"] == 0.03 and figures["stopped_rate"] == 0.0
+    assert figures["tracking_rate_ci95"] == pytest.approx((0.75 - 1.96 * 0.25, 0.75 + 1.96 * 0.25))
+    with pytest.raises(ValueError, match="anything for this task"):
+        summarise([])

@@ -1,0 +1,190 @@
+"""Nano thinks as it was taught to: the same words and the same action as the network it was exported from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from vlingnav_datasets import Demonstration
+from vlingnav_policy import Goal, Observation, Odometry
+from vlingnav_policy.history import HistoryConfig
+from vlingnav_policy.memory import Memory, MemoryConfig
+from vlingnav_policy.nano import NanoPolicy, ThinkingConfig
+from vlingnav_policy.notes import NOTE_META, PATCHES, Note, read_notes
+from vlingnav_policy.tokenizer import ACTION, ANSWER, PAD, THINK_OFF, THINK_ON
+from vlingnav_train.checkpoint import Nano
+from vlingnav_train.export import export_model
+from vlingnav_train.networks import LanguageEncoder, NanoConfig, VisionTower
+from vlingnav_train.policy_network import PolicyNetwork, Prompt
+from vlingnav_train.samples import answer_ids, replay_notes
+from vlingnav_train.vocabulary import tokenizer
+
+TINY = NanoConfig(channels=16, dim=32, layers=2, heads=2)
+WORDS = tokenizer()
+
+
+@pytest.fixture(scope="module")
+def nano() -> Nano:
+    torch.manual_seed(3)
+    size = len(WORDS)
+    networks = VisionTower(TINY), LanguageEncoder(size, TINY), PolicyNetwork(size, TINY)
+    return Nano(TINY, HistoryConfig(), MemoryConfig(budget=60), *networks)
+
+
+@pytest.fixture(scope="module")
+def model(nano: Nano, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("model")
+    export_model(out, nano)
+    return out
+
+
+def look(step: int) -> Observation:
+    rng = np.random.default_rng(step)
+    odometry = Odometry(rng.normal(size=3), rng.normal(size=3))
+    return Observation(rng.integers(0, 256, (96, 128, 3), np.uint8), 0.4 * step, odometry=odometry)
+
+
+def prompt_of(policy: NanoPolicy, observation: Observation) -> Prompt:
+    """What the policy is about to read."""
+    assert observation.odometry is not None and policy._words is not None
+    tokens, meta, used = policy._history.view()
+    notes, where = read_notes(policy._notes(observation.stamp), observation.stamp, observation.odometry.pose)
+    arrays = (policy._words[0], notes, where, tokens, meta, np.array(used), observation.odometry.velocity)
+    rows = [torch.from_numpy(np.asarray(a)[None]) for a in arrays]
+    return Prompt(*[row.float() if row.is_floating_point() else row for row in rows])
+
+
+def test_word_by_word_is_the_same_as_all_at_once(nano: Nano, model: Path) -> None:
+    policy = NanoPolicy.load(model, thinking=ThinkingConfig("always", longest=12))
+    policy.reset(Goal("find the red chair"))
+    network = nano.policy.eval()
+    for step in range(12):
+        observation = look(step)
+        policy.see(observation)
+        prompt = prompt_of(policy, observation)
+        decision = policy.decide(observation)
+        assert decision.thought is not None and decision.summary is not None
+        thought, summary = policy._tokenizer.ids(decision.thought), policy._tokenizer.ids(decision.summary)
+        answer = torch.tensor([answer_ids(decision.thought, decision.summary, WORDS)])
+        with torch.no_grad():
+            hidden = network(prompt, answer)
+            mean = network.predict(hidden[:, -1]).mean[0].numpy() * policy._scale
+            said = network.vocabulary(hidden)[0]
+        assert np.allclose(mean, decision.trajectory, atol=1e-4)
+        best = 8 + said[:, 8:].argmax(dim=-1).numpy()
+        assert best[1 : 1 + len(thought)].tolist() == thought
+        assert best[2 + len(thought) : 2 + len(thought) + len(summary)].tolist() == summary
+
+
+def test_without_a_thought_it_is_the_same_too(nano: Nano, model: Path) -> None:
+    policy = NanoPolicy.load(model, thinking=ThinkingConfig("never"))
+    policy.reset(Goal("find the bed"))
+    for step in range(3):
+        observation = look(step)
+        policy.see(observation)
+        with torch.no_grad():
+            answer = torch.tensor([[ANSWER, THINK_OFF, ACTION]])
+            hidden = nano.policy.eval()(prompt_of(policy, observation), answer)
+            mean = nano.policy.predict(hidden[:, -1]).mean[0].numpy() * policy._scale
+        decision = policy.decide(observation)
+        assert decision.thought is None and not policy.memory.entries
+        assert np.allclose(mean, decision.trajectory, atol=1e-4)
+
+
+def test_what_is_read_does_not_depend_on_the_answer_nor_on_padding(nano: Nano) -> None:
+    network = nano.policy.eval()
+    rng = torch.Generator().manual_seed(0)
+    prompt = Prompt(
+        words=torch.from_numpy(WORDS.encode("find the red chair"))[None],
+        notes=torch.randint(9, 20, (1, 4, 4), generator=rng),
+        notes_meta=torch.rand(1, 4, NOTE_META, generator=rng),
+        tokens=torch.rand(1, 20, TINY.token_channels, generator=rng),
+        meta=torch.rand(1, 20, 9, generator=rng),
+        used=torch.tensor([12]),
+        velocity=torch.rand(1, 3, generator=rng),
+    )
+    with torch.no_grad():
+        off = network(prompt, torch.tensor([[ANSWER, THINK_OFF, ACTION]]))
+        on = network(prompt, torch.tensor([[ANSWER, THINK_ON, 9, 10, ACTION, PAD]]))
+        cut = replace(prompt, tokens=prompt.tokens[:, :12], meta=prompt.meta[:, :12])
+        short = network(cut, torch.tensor([[ANSWER, THINK_OFF, ACTION]]))
+        later = network(replace(prompt, used=torch.tensor([11])), torch.tensor([[ANSWER, THINK_OFF, ACTION]]))
+    assert torch.allclose(off[:, 0], on[:, 0], atol=1e-5)
+    assert torch.allclose(off, short, atol=1e-5)
+    assert not torch.allclose(off, later, atol=1e-3)
+
+
+def test_replayed_notes_equal_lived_notes(model: Path) -> None:
+    """A step of the data set gives the network the notes that the running policy would have read."""
+    policy = NanoPolicy.load(model, thinking=ThinkingConfig("always", longest=10))
+    policy.reset(Goal("find the bed"))
+    steps = [look(step) for step in range(30)]
+    lived: list[tuple[np.ndarray, np.ndarray]] = []
+    thoughts, summaries = [], []
+    for number, observation in enumerate(steps):
+        policy.thinking = ThinkingConfig("always" if number % 4 == 0 else "never", longest=10)
+        policy.see(observation)
+        assert observation.odometry is not None
+        notes = policy._notes(observation.stamp)
+        lived.append(read_notes(notes, observation.stamp, observation.odometry.pose))
+        decision = policy.decide(observation)
+        thoughts.append(decision.thought or "")
+        summaries.append(decision.summary or "")
+    count = len(steps)
+    poses = np.stack([o.odometry.pose for o in steps if o.odometry is not None])
+    d = Demonstration(
+        1, "find the bed", np.zeros((count, 48, TINY.token_channels), np.float16),
+        np.array([o.stamp for o in steps]), poses, np.zeros((count, 3), np.float32),
+        np.zeros((count, 8, 3), np.float32), np.zeros(count, bool), np.zeros((count, 4), np.float32),
+        np.array(thoughts), np.array(summaries), True, 1.0,
+    )  # fmt: skip
+    replayed = replay_notes(d, WORDS, MemoryConfig(**policy.manifest.memory))
+    for i, notes in enumerate(replayed):
+        ids, where = read_notes(notes, d.stamps[i], d.poses[i])
+        assert np.array_equal(ids, lived[i][0]) and np.allclose(where, lived[i][1])
+    assert policy.memory.entries[0].step > 1  # more was written than the budget lets stay
+
+
+def test_switched_off_memories_are_not_read(model: Path) -> None:
+    def drive(thinking: ThinkingConfig, first: int) -> np.ndarray:
+        policy = NanoPolicy.load(model, thinking=ThinkingConfig("always", longest=8))
+        policy.reset(Goal("find the bed"))
+        policy.act(look(first))
+        policy.thinking = thinking
+        return policy.act(replace(look(9), stamp=4.0)).trajectory
+
+    both, words, frames, none = (
+        ThinkingConfig("never", words=w, frames=f)
+        for w, f in ((True, True), (True, False), (False, True), (False, False))
+    )
+    assert np.allclose(drive(none, 1), drive(none, 2), atol=1e-6)
+    for kept in (both, words, frames):
+        assert not np.allclose(drive(kept, 1), drive(kept, 2), atol=1e-4)
+
+
+def test_a_memory_goes_on_into_the_next_run(model: Path, tmp_path: Path) -> None:
+    policy = NanoPolicy.load(model, thinking=ThinkingConfig("always", longest=8))
+    policy.reset(Goal("find the bed"))
+    policy.act(look(1))
+    policy.memory.for_next_run().save(tmp_path / "memory.json")
+    before = policy.memory.entries[0].summary
+    policy.reset(Goal("find the sofa"), Memory.load(tmp_path / "memory.json"))
+    assert [e.summary for e in policy.memory.entries] == [before]
+    policy.see(look(2))
+    (note,) = policy._notes(0.8)
+    assert note.pose is None  # odometry of another run means nothing now
+    policy.reset(Goal("find the sofa"))
+    assert not policy.memory.entries
+
+
+def test_notes_too_long_lose_their_oldest_words() -> None:
+    notes = [Note(tuple(range(10, 110)), float(k), np.zeros(3)) for k in range(4)]
+    ids, where = read_notes(notes, 5.0, np.zeros(3))
+    assert ids.shape == (PATCHES, 4) and ids[-1].tolist() == [106, 107, 108, 109]
+    assert where[-1, 0] == pytest.approx(2.0 / 30.0)
+    empty, _ = read_notes([], 0.0, np.zeros(3))
+    assert not empty.any()
