@@ -1,7 +1,7 @@
 """A dataset as training reads it: each step with what the robot would have had there, in arrays.
 
-Of thoughts the dataset keeps the texts alone. Whether a step thinks follows from them, and so does the memory:
-it is replayed here with the bounds and the tokenizer of the policy that is to learn from it.
+Of thoughts the dataset keeps the texts alone. Whether a step thinks follows from them, and so does the
+memory: it is replayed here with the bounds and the tokenizer of the policy that is to learn from it.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ class NavigationDataset:
             missing = ["'waypoint_dt_s' of 'action'"]
         if missing:
             raise DatasetError(
-                f"{self._reader.root / INFO} has no {missing[0]}, so nothing can be learned from it; record a "
-                "dataset with the columns of `navigation_schema`"
+                f"{self._reader.root / INFO} has no {missing[0]}, so nothing can be learned from it; record "
+                "one with the columns of `navigation_schema`"
             )
 
     def __len__(self) -> int:
@@ -150,7 +150,7 @@ def goal_of(episode: Episode) -> Goal:
 
 
 def replay(summaries: list[str], memory: Memory) -> list[str]:
-    """The text of `memory` at each step, before the summary of that step, if there is one, is written to it."""
+    """The text of `memory` at each step, before the summary of that step is written to it."""
     texts = []
     for number, summary in enumerate(summaries, 1):
         texts.append(memory.text())

@@ -39,6 +39,7 @@ class Manifest:
 
     Attributes:
         name: of the preset. format: version of this file's layout.
+        tasks: kinds of tasks that it was trained for.
         camera: what the images must look like.
         waypoints, dt_s: T and spacing [s] of the trajectory.
         action_scale: what 1 stands for in the graph's output [m, m, rad].
@@ -51,6 +52,7 @@ class Manifest:
     """
 
     name: str
+    tasks: tuple[str, ...]
     camera: CameraSpec
     waypoints: int
     dt_s: float
@@ -92,6 +94,7 @@ class Manifest:
                 )
             data["camera"] = CameraSpec(**data["camera"])
             data["action_scale"] = tuple(data["action_scale"])
+            data["tasks"] = tuple(data["tasks"])
             data["vocabulary"] = tuple(data["vocabulary"])
             manifest = cls(**data)
         except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:

@@ -31,6 +31,7 @@ from vlingnav_policy.tokenizer import (
     SPECIAL_TOKENS,
     THINK_ON,
     WordTokenizer,
+    split_words,
 )
 from vlingnav_policy.types import Decision, Goal, Observation
 
@@ -124,12 +125,37 @@ class NanoPolicy:
         """Words the policy never learned; it ignores them."""
         return self._tokenizer.unknown(instruction)
 
+    def check(self, goal: Goal) -> None:
+        """Whether it can take on `goal` at all.
+
+        Raises:
+            ValueError: it was not trained for such a task, or cannot read the instruction.
+        """
+        words = split_words(goal.instruction)
+        if goal.task not in self.manifest.tasks:
+            learned = ", ".join(self.manifest.tasks)
+            raise ValueError(f"this model was trained for tasks {learned}, not for {goal.task}")
+        if len(words) > self.manifest.instruction_length:
+            raise ValueError(
+                f"the instruction has {len(words)} words and this model reads "
+                f"{self.manifest.instruction_length} at most; say it in fewer"
+            )
+        if len(self.unknown_words(goal.instruction)) == len(words):
+            raise ValueError(
+                f'this model knows none of the words of "{goal.instruction}"; '
+                'it learned plain English such as "find the red chair"'
+            )
+
     def reset(self, goal: Goal, memory: Memory | None = None) -> None:
         """Encode the instruction and forget all that was seen and written.
 
         Args:
             memory: what an earlier run remembered.
+
+        Raises:
+            ValueError: see `check`.
         """
+        self.check(goal)
         self._words = self._tokenizer.encode(goal.instruction)[None]
         self._query: Floats = self._engines["language"].run({"words": self._words})["query"][0]
         self._history = FrameHistory(self._config)

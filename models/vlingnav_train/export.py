@@ -177,6 +177,7 @@ def export_model(out: Path, nano: Nano, stop_threshold: float = 0.5) -> Manifest
     camera = DIFF.camera
     manifest = Manifest(
         name="nano",
+        tasks=("object",),
         camera=CameraSpec(camera.width, camera.height, camera.hfov, camera.mount_height, camera.pitch),
         waypoints=config.waypoints,
         dt_s=config.dt,

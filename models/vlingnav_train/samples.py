@@ -181,6 +181,8 @@ class Demonstrations:
         longest = _rounded(max(int(used) for used in rows["used"]))
         for name in ("tokens", "meta"):
             rows[name] = [row[:longest] for row in rows[name]]
+        longest = max(int(np.count_nonzero(row)) for row in rows["words"])
+        rows["words"] = [row[:longest] for row in rows["words"]]
         longest = _rounded(max(int(np.count_nonzero(row[:, 0])) for row in rows["notes"]))
         for name in ("notes", "notes_meta"):
             rows[name] = [row[:longest] for row in rows[name]]

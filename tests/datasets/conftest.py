@@ -1,4 +1,4 @@
-"""A small real dataset: experts in three small houses."""
+"""A small real dataset: experts in two small houses."""
 
 from __future__ import annotations
 
@@ -8,25 +8,15 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("av")
-pytest.importorskip("pyarrow")
-
-from vlingnav_train.collecting.dataset import collect
-from vlingnav_train.collecting.houses import CollectionConfig
-
-EPISODES = 4
-
 
 @pytest.fixture(scope="session")
-def config() -> CollectionConfig:
-    return CollectionConfig(first_seed=3, max_rooms=1)
+def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four episodes, collected at one go by this very process; to be copied by who changes them."""
+    from vlingnav_train.collecting.dataset import collect
+    from vlingnav_train.collecting.houses import CollectionConfig
 
-
-@pytest.fixture(scope="session")
-def collected(tmp_path_factory: pytest.TempPathFactory, config: CollectionConfig) -> Path:
-    """Collected at one go by this very process; to be copied by who changes it."""
     root = tmp_path_factory.mktemp("collected")
-    collect(root, EPISODES, config, progress=False)
+    collect(root, 4, CollectionConfig(first_seed=3, max_rooms=1), progress=False)
     return root
 
 

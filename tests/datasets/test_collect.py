@@ -1,4 +1,4 @@
-"""Experts drive, a dataset keeps it: complete, the same again after kill -9, and never from a held-out house."""
+"""Experts drive, a dataset keeps it: complete, the same after kill -9, and never from a held-out house."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ if __name__ == "__main__":
     config = CollectionConfig(first_seed=3, max_rooms=1)
     collect(Path(sys.argv[1]), 4, config, partial(over_processes, processes=int(sys.argv[2])))
 """
+CONFIG = CollectionConfig(first_seed=3, max_rooms=1)  # that of the fixture `collected`
 Prints = Callable[[Path], dict[str, str]]
 
 
@@ -87,7 +88,9 @@ def test_recovery_the_expert_is_asked_where_it_did_not_go() -> None:
     assert off[detours].mean() > 1.5 * off[~detours & ~recovering.stops[:-1]].mean()
 
 
-def test_kill_9_and_two_processes_change_no_byte(tmp_path: Path, collected: Path, fingerprints: Prints) -> None:
+def test_kill_9_and_two_processes_change_no_byte(
+    tmp_path: Path, collected: Path, fingerprints: Prints
+) -> None:
     root = tmp_path / "killed"
     command = [sys.executable, "-c", COLLECT, str(root), "2"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
@@ -97,8 +100,8 @@ def test_kill_9_and_two_processes_change_no_byte(tmp_path: Path, collected: Path
             time.sleep(0.01)
         process.kill()
     assert 1 <= len(DatasetReader(root)) < 4, "killed in the middle"
-    assert check(root) == []
-    collect(root, 4, CollectionConfig(first_seed=3, max_rooms=1), progress=False)
+    assert {problem.episodes for problem in check(root)} <= {()}, "no finished episode is lost"
+    collect(root, 4, CONFIG, progress=False)
     assert fingerprints(root) == fingerprints(collected)
 
 
@@ -204,15 +207,13 @@ def test_ray_is_asked_for_where_it_is_not_installed(tmp_path: Path) -> None:
             command(str(tmp_path / "new"), "--ray")
 
 
-def test_a_ray_cluster_collects_the_same(
-    tmp_path: Path, collected: Path, config: CollectionConfig, fingerprints: Prints
-) -> None:
+def test_a_ray_cluster_collects_the_same(tmp_path: Path, collected: Path, fingerprints: Prints) -> None:
     pytest.importorskip("ray", reason="ray is not installed")
     from functools import partial
 
     from vlingnav_train.collecting.ray_workers import over_ray
 
-    collect(tmp_path / "ray", 4, config, partial(over_ray, address="local"), progress=False)
+    collect(tmp_path / "ray", 4, CONFIG, partial(over_ray, address="local"), progress=False)
     assert fingerprints(tmp_path / "ray") == fingerprints(collected)
 
 

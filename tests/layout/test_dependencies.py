@@ -18,9 +18,9 @@ EXTRAS = {
     "models/vlingnav_policy": ("ros", "train"),
     "models/vlingnav_safety": (),
     "models/vlingnav_cli": (),
-    "models/vlingnav_train": ("sim", "train"),
+    "models/vlingnav_train": ("sim", "train", "data", "ray"),
     "sim/vlingnav_sim": ("sim",),
-    "datasets/vlingnav_datasets": ("sim", "data"),
+    "datasets/vlingnav_datasets": ("sim", "data", "train"),  # train: annotating by a model
     "ros2_ws/src/vlingnav/vlingnav": ("ros", "sim"),
 }
 # Brought by ros-jazzy-rclpy, like all message packages; `launch` is there only where ROS is installed.

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from vlingnav_sim.house.model import House, Person
-from vlingnav_sim.people_motion import PATIENCE_S, Walker
+from vlingnav_sim.house.model import House, Leader, Person
+from vlingnav_sim.people_motion import LEADER_REACH, PATIENCE_S, REACH, Walker
 from vlingnav_sim.robots import DIFF
 from vlingnav_sim.scene import PERSON_RADIUS
 from vlingnav_sim.simulator import Simulator
@@ -42,7 +42,7 @@ def until_the_person_waits(sim: Simulator, drive: Drive) -> None:
     for _ in range(400):
         drive(sim, [0.0, 0.0, 0.0], 0.05)
         x, _, vx, vy = sim.people()[0]
-        if (vx, vy) == (0.0, 0.0) and abs(x) < 1.0:  # not just turning at an end of the route
+        if (vx, vy) == (0.0, 0.0) and abs(x) < 1.5:  # not just turning at an end of the route
             return
     pytest.fail("the person never waited for the robot")
 
@@ -93,3 +93,17 @@ def test_people_can_be_left_out(make_room: MakeRoom) -> None:
     with Simulator(make_room(people=[walker()]), people=False) as sim:
         assert sim.people().shape == (0, 4)
         assert len(sim.house.people) == 1
+
+
+def test_a_leader_sets_out_from_the_beginning_and_waits_sooner(make_room: MakeRoom, drive: Drive) -> None:
+    person = walker()
+    leader = Leader(person.index, person.top, person.bottom, person.path, person.speed)
+    waits = []
+    for who in (person, leader):
+        with Simulator(make_room(people=[who])) as sim:
+            sim.reset([[0.0, 0.0, math.pi / 2]])
+            if who is leader:
+                assert tuple(sim.people()[0, :2]) == leader.path[0]
+            until_the_person_waits(sim, drive)
+            waits.append(abs(sim.people()[0, 0]) - DIFF.radius)
+    assert waits == pytest.approx([REACH, LEADER_REACH], abs=0.05)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vlingnav_sim.house import generate
-from vlingnav_sim.house.model import House
+from vlingnav_sim.house.model import House, Person
 from vlingnav_sim.simulator import Simulator
 
 MakeRoom = Callable[..., House]
@@ -58,3 +58,18 @@ def test_visible_agrees_with_labels_in_houses(seed: int) -> None:
                 whole = not (shown[0].any() or shown[-1].any() or shown[:, 0].any() or shown[:, -1].any())
                 assert shown.any() or share < 0.15, (sim.pose(), item.category, share)
                 assert share > 0.0 or not whole or shown.sum() < 40, (sim.pose(), item.category, shown.sum())
+
+
+def test_a_person_is_seen_where_they_have_walked_to(make_room: MakeRoom) -> None:
+    person = Person(0, "red", "blue", ((1.5, -1.6), (1.5, 1.6)), 0.8)
+    with Simulator(make_room(screens=[(1.0, 0.2, 2.0)], people=[person])) as sim:
+        sim.reset([[-1.0, 0.0, 0.0]])
+        seen: dict[bool, list[float]] = {False: [], True: []}
+        for _ in range(200):
+            sim.step([[0.0, 0.0, 0.0]], 0.1)
+            y = sim.people()[0, 1]
+            if abs(y - 0.25) > 0.5:  # not just at the edge of the screen
+                seen[bool(y > 0.2)].append(sim.person_visible(0))
+        sim.reset([[-1.0, 0.0, math.pi]])
+        assert sim.person_visible(0) == 0.0
+    assert set(seen[True]) == {0.0} and min(seen[False]) > 0.5

@@ -188,3 +188,16 @@ def test_notes_too_long_lose_their_oldest_words() -> None:
     assert where[-1, 0] == pytest.approx(2.0 / 30.0)
     empty, _ = read_notes([], 0.0, np.zeros(3))
     assert not empty.any()
+
+
+@pytest.mark.parametrize(
+    ("goal", "message"),
+    [
+        (Goal("go to the place in the image", "image"), "trained for tasks object, not for image"),
+        (Goal("find the bed " + "and the sofa " * 20), "has 63 words and this model reads 40 at most"),
+        (Goal("trouve la chaise"), "knows none of the words"),
+    ],
+)
+def test_goals_it_cannot_take_on_are_refused_in_words(model: Path, goal: Goal, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        NanoPolicy.load(model).reset(goal)

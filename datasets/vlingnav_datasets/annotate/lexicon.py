@@ -1,6 +1,6 @@
 """The names of a dataset's world, kept in the dataset: labels can then be written without that world.
 
-    meta/lexicon.json      a `Lexicon`, beside LeRobot's own files, which do not mind
+They lie in meta/lexicon.json, beside LeRobot's own files, which do not mind.
 """
 
 from __future__ import annotations

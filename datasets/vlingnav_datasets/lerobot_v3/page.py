@@ -135,7 +135,7 @@ def _histogram(lengths: Mapping[str, Any]) -> str:
     labels = (
         f'<text x="0" y="{height + 34}">{edges[0]}</text>'
         f'<text x="{width}" y="{height + 34}" text-anchor="end">{edges[-1] - 1} steps</text>'
-        f'<text x="0" y="11">{most} episodes</text>'
+        f'<text x="0" y="11">{most} episode{"s" * (most > 1)}</text>'
     )
     line = f'<path d="M0 {height + 16.5}H{width}" stroke="#999"/>'
     svg = f'<svg viewBox="0 0 {width} {height + 40}" width="{width}" font-size="12" fill="#6a6f7a">'

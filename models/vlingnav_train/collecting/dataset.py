@@ -1,8 +1,8 @@
 """Collects episodes into a dataset, and goes on where it was interrupted.
 
-What is in the dataset tells where to go on: its last episode names its house, and that house is made again but
-for the episodes that are there. So whenever it is killed, started again it ends with the dataset that it would
-have made in one go, whatever the number of processes.
+What is in the dataset tells where to go on: its last episode names its house, and of that house the episodes
+that are missing are recorded. So whenever it is killed, started again it ends with the dataset that it would
+have made at one go, byte for byte and whatever the number of processes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from vlingnav_datasets.annotate.lexicon import write_lexicon
 from vlingnav_datasets.lerobot_v3 import (
     FRONT,
     GOAL,
-    DatasetError,
     DatasetReader,
     DatasetWriter,
     Feature,
@@ -97,15 +96,15 @@ def collect(
                     bar.update()
             if writer.episodes < episodes:
                 raise CollectionRefused(
-                    f"the houses from {config.first_seed} to {config.seeds[-1]} gave {writer.episodes} episodes; "
-                    "begin with a lower seed"
+                    f"houses {config.first_seed} to {config.seeds[-1]} gave {writer.episodes} episodes, and there "
+                    "are no more for training; begin with a lower seed in a new folder"
                 )
     except OSError as error:
         if error.errno not in _FULL:
             raise
         raise CollectionRefused(
-            f"there is no room left in {root} ({error.strerror}); make room and start the same command again, "
-            "which goes on where this one ended"
+            f"there is no room left in {root} ({error.strerror}); make room and start the same command "
+            "again, which goes on where this one ended"
         ) from error
     metas = DatasetReader(root).metas
     houses = len({meta.extras["house"] for meta in metas})

@@ -1,8 +1,8 @@
 """One episode, written down step by step: an expert labels every step, and most of the time it drives too.
 
-Now and then a detour takes its place for a moment: who only ever saw the expert's own way does not know how to
-get back to it (Ross et al., "DAgger", 2011). A detour at the very start makes a perturbed start, one at a door
-a wrong turn. What the expert would do is recorded all the same, so every step can be learned from.
+Now and then a detour takes its place for a moment: who only ever saw the expert's own way does not know how
+to get back to it (Ross et al., "DAgger", 2011). A detour at the very start makes a perturbed start, one at a
+door a wrong turn. What the expert would do is recorded all the same, so every step can be learned from.
 """
 
 from __future__ import annotations

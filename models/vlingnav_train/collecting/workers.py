@@ -1,8 +1,8 @@
 """Spreads units of work over processes, and gives their results in the order of the units.
 
-`vlingnav_sim.parallel` knows how many units there are and hands all of them out at once. Here nobody knows how
-many houses it takes, results are large, and a run lasts for hours: so workers are at most a few units ahead, a
-worker that dies is an error instead of a wait for ever, and none outlives a parent that was killed.
+`vlingnav_sim.parallel` knows how many units there are and hands all of them out at once. Here nobody knows
+how many houses it takes, results are large, and a run lasts for hours: so workers are at most a few units
+ahead, a worker that dies is an error instead of a wait for ever, and none outlives a parent that was killed.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _in_order(idle: list[Connection], units: Iterator[tuple[int, Any]]) -> Itera
 
 
 def _work(function: Callable[[Any], Any], connection: Connection) -> None:
-    """What a worker process does, until its parent ends; Ctrl-C reaches it too, and the parent tells of it."""
+    """What a worker process does, until its parent ends; Ctrl-C reaches both, and the parent tells."""
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
         while True:
             number, unit = connection.recv()

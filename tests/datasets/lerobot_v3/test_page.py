@@ -19,8 +19,8 @@ def test_statistics_count_what_was_recorded(tmp_path: Path, record) -> None:
     assert figures["thought_share"] == 5 / 20
     assert figures["success_share"] == 3 / 4
     assert figures["kinds"] == {
-        "image": {"episodes": 2, "steps": 12, "success_share": 1.0},
-        "object": {"episodes": 2, "steps": 8, "success_share": 0.5},
+        "image": {"episodes": 2, "steps": 12, "thought_share": 3 / 12, "success_share": 1.0},
+        "object": {"episodes": 2, "steps": 8, "thought_share": 2 / 8, "success_share": 0.5},
     }
     assert figures["tasks"] == {"find chair 0": 2, "find chair 1": 1, "find chair 2": 1}
     lengths = figures["lengths"]

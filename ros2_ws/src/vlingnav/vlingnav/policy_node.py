@@ -25,6 +25,7 @@ from vlingnav_interfaces.action import Navigate
 from vlingnav_interfaces.msg import ReasoningTrace
 from vlingnav_policy.manifest import CameraSpec
 from vlingnav_policy.memory import Memory
+from vlingnav_policy.nano import NanoPolicy
 from vlingnav_policy.types import Decision, Goal, Observation, Odometry, RemembersInWords
 
 NO_MOTION = Decision(np.zeros((0, 3), np.float32), dt=0.0, stamp=0.0)
@@ -149,6 +150,8 @@ class PolicyNode(ManagedNode):
         refusal = "" if self.active else "the policy node is not active; activate it first"
         try:
             goal = Goal(request.instruction, request.task or "object", convert.decode(request.image))
+            if not refusal:
+                self._check(goal)
         except ValueError as error:
             refusal = refusal or str(error)
         if request.time_limit_s < 0.0 or not math.isfinite(request.time_limit_s):
@@ -177,6 +180,14 @@ class PolicyNode(ManagedNode):
             elapsed_s=self.now() - episode.started,
             path_length_m=episode.path_length_m,
         )
+
+    def _check(self, goal: Goal) -> None:
+        """Ask a policy that can tell whether it can take on `goal`; raises ValueError if it cannot."""
+        if isinstance(self._policy, NanoPolicy):
+            self._policy.check(goal)
+            unknown = self._policy.unknown_words(goal.instruction)
+            if unknown:
+                self.get_logger().warning(f"the policy ignores words it never learned: {', '.join(unknown)}")
 
     def _cancel(self, handle: ServerGoalHandle) -> CancelResponse:
         if self._episode is not None and handle == self._handle:

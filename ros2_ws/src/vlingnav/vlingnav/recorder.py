@@ -1,4 +1,4 @@
-"""What a goal leaves behind: runs/<time>/ with result.json, path.csv, memory.txt, topdown.png and episode.mp4.
+"""What a goal leaves behind: runs/<time>/ with result, path, memory in words, map and film.
 
 In simulation the map is drawn from the house that the sim node's parameters name; on a robot, where
 nobody has a map, there is no topdown.png and the film shows the camera alone.
