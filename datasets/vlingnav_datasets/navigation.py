@@ -18,7 +18,7 @@ from vlingnav_datasets.lerobot_v3.layout import INFO
 from vlingnav_datasets.lerobot_v3.reader import DatasetReader, Episode
 from vlingnav_datasets.lerobot_v3.schema import FRONT, GOAL
 from vlingnav_policy.memory import Memory, MemoryConfig, count_words
-from vlingnav_policy.types import TASKS, Goal
+from vlingnav_policy.types import TASKS, Goal, Task
 
 _COLUMNS = (FRONT, "observation.state", "action", "stop", "thought", "summary", "facts")
 
@@ -143,8 +143,8 @@ def goal_of(episode: Episode) -> Goal:
     Raises:
         DatasetError: the video of goal images is damaged.
     """
-    said = episode.meta.extras.get("kind", "object")
-    kind = next((task for task in TASKS if task == said), "object")
+    said = episode.meta.extras.get("kind")
+    kind: Task = next((task for task in TASKS if task == said), "object")
     shown = kind == "image" and GOAL in episode.meta.videos
     return Goal(episode.meta.task, kind, episode.picture(GOAL, 0) if shown else None)
 

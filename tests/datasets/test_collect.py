@@ -31,15 +31,19 @@ from vlingnav_train.collecting.recording import DetourConfig
 from vlingnav_train.collecting.workers import WorkersLost, over_processes
 
 COLLECT = """
-import sys
-from functools import partial
+import sys, time
 from pathlib import Path
 from vlingnav_train.collecting.dataset import collect
 from vlingnav_train.collecting.houses import CollectionConfig
 from vlingnav_train.collecting.workers import over_processes
+
+def over(function, units):
+    for number, recordings in enumerate(over_processes(function, units, int(sys.argv[2]))):
+        time.sleep(number * float(sys.argv[3]))  # before every house but the first
+        yield recordings
+
 if __name__ == "__main__":
-    config = CollectionConfig(first_seed=3, max_rooms=1)
-    collect(Path(sys.argv[1]), 4, config, partial(over_processes, processes=int(sys.argv[2])))
+    collect(Path(sys.argv[1]), 4, CollectionConfig(first_seed=3, max_rooms=1), over)
 """
 CONFIG = CollectionConfig(first_seed=3, max_rooms=1)  # that of the fixture `collected`
 Prints = Callable[[Path], dict[str, str]]
@@ -92,7 +96,7 @@ def test_kill_9_and_two_processes_change_no_byte(
     tmp_path: Path, collected: Path, fingerprints: Prints
 ) -> None:
     root = tmp_path / "killed"
-    command = [sys.executable, "-c", COLLECT, str(root), "2"]
+    command = [sys.executable, "-c", COLLECT, str(root), "2", "600"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 240.0
         while not list(root.glob("meta/episodes/*/*")):  # the first episode is complete
@@ -147,7 +151,7 @@ def test_results_come_in_order_and_as_long_as_they_are_wanted() -> None:
 def test_a_full_disk_is_one_sentence_and_costs_no_finished_episode(tmp_path: Path) -> None:
     root = tmp_path / "full"
     code = f"import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (260_000, 260_000))\n{COLLECT}"
-    command = [sys.executable, "-c", code, str(root), "1"]
+    command = [sys.executable, "-c", code, str(root), "1", "0"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=280)
     assert f"there is no room left in {root}" in done.stderr and "start the same command again" in done.stderr
     assert check(root, decode=True) == []

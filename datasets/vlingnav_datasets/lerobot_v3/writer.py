@@ -195,7 +195,7 @@ class DatasetWriter:
         self._tasks = read_tasks(self.root) if metas else []
         self._stats = read_stats(self.root, info)
         self._open_shards(info, metas)
-        self._info = info.counting(len(metas), sum(meta.length for meta in metas), len(self._tasks))
+        self._info: Info = info.counting(len(metas), sum(meta.length for meta in metas), len(self._tasks))
         self._write_totals()
 
     def _open_shards(self, info: Info, metas: list[EpisodeMeta]) -> None:

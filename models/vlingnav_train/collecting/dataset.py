@@ -96,8 +96,8 @@ def collect(
                     bar.update()
             if writer.episodes < episodes:
                 raise CollectionRefused(
-                    f"houses {config.first_seed} to {config.seeds[-1]} gave {writer.episodes} episodes, and there "
-                    "are no more for training; begin with a lower seed in a new folder"
+                    f"houses {config.first_seed} to {config.seeds[-1]} gave {writer.episodes} episodes, and "
+                    "there are no more for training; begin with a lower seed in a new folder"
                 )
     except OSError as error:
         if error.errno not in _FULL:

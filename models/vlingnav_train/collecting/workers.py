@@ -99,6 +99,7 @@ def _work(function: Callable[[Any], Any], connection: Connection) -> None:
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
         while True:
             number, unit = connection.recv()
+            answer: tuple[int, Any, Exception | None]
             try:
                 answer = number, function(unit), None
             except Exception as error:
