@@ -68,7 +68,8 @@ class ThinkingConfig:
         think: when it deems it fit, at no step, or at every step.
         words: whether it reads what it wrote.
         frames: whether it sees frames older than the newest.
-        threshold: probability of a due thought from which on it thinks.
+        threshold: it thinks when a thought has fallen due since the last one with this probability. What
+            makes one due is often hard to see at any one step; without one its last thought would go stale.
         longest: tokens of a thought, and of a summary.
     """
 
@@ -163,6 +164,7 @@ class NanoPolicy:
         self._step = 0
         self._written: dict[int, tuple[float, NDArray[np.float64]]] = {}
         self._thought: Note | None = None
+        self._calm = 1.0  # how likely it is that no thought has fallen due since the last one
 
     def act(self, observation: Observation) -> Decision:
         """Decide on one more frame.
@@ -220,14 +222,16 @@ class NanoPolicy:
             }
         )
         thought = summary = memory = None
-        due = 1.0 / (1.0 + np.exp(-float(out["think"][0]))) > self.thinking.threshold
+        stops = float(out["stop"][0])
+        self._calm *= 1.0 / (1.0 + np.exp(float(out["think"][0])))
+        due = 1.0 - self._calm > self.thinking.threshold
         if self.thinking.think == "always" or (due and self.thinking.think == "adaptive"):
             beyond = np.arange(len(tokens)) < used
             real = np.concatenate([notes[:, 0] != PAD, self._words[0] != PAD, beyond, [True]])
             out, said, kept = self._think(out["keys"][:, :, :, real], out["values"][:, :, :, real], velocity)
             thought, summary = self._tokenizer.text(said), self._tokenizer.text(kept)
             self.memory.write(self._step, summary)
-            memory = self.memory.text()
+            memory, self._calm = self.memory.text(), 1.0
             self._written[self._step] = stamp, pose.copy()
             self._thought = Note(tuple(said), stamp, pose.copy(), thought=True)
         seen, x, y, _ = out["found"][0]
@@ -235,7 +239,10 @@ class NanoPolicy:
             trajectory=out["mean"][0] * self._scale,
             dt=self.manifest.dt_s,
             stamp=observation.stamp,
-            stop=bool(1.0 / (1.0 + np.exp(-out["stop"][0])) > self.manifest.stop_threshold),
+            # A stop cannot be taken back, and a thought can talk itself into one: both must want it.
+            stop=bool(
+                1.0 / (1.0 + np.exp(-min(stops, float(out["stop"][0])))) > self.manifest.stop_threshold
+            ),
             thought=thought,
             summary=summary,
             memory=memory,

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,8 +39,8 @@ from vlingnav_train.collecting.houses import CollectionConfig
 from vlingnav_train.collecting.workers import over_processes
 
 def over(function, units):
-    for number, recordings in enumerate(over_processes(function, units, int(sys.argv[2]))):
-        time.sleep(number * float(sys.argv[3]))  # before every house but the first
+    for number, recordings in enumerate(over_processes(function, units, 1)):
+        time.sleep(number * float(sys.argv[2]))  # before every house but the first
         yield recordings
 
 if __name__ == "__main__":
@@ -92,12 +93,9 @@ def test_recovery_the_expert_is_asked_where_it_did_not_go() -> None:
     assert off[detours].mean() > 1.5 * off[~detours & ~recovering.stops[:-1]].mean()
 
 
-def test_kill_9_and_two_processes_change_no_byte(
-    tmp_path: Path, collected: Path, fingerprints: Prints
-) -> None:
+def test_kill_9_changes_no_byte(tmp_path: Path, collected: Path, fingerprints: Prints) -> None:
     root = tmp_path / "killed"
-    command = [sys.executable, "-c", COLLECT, str(root), "2", "600"]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen([sys.executable, "-c", COLLECT, root, "600"], stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 240.0
         while not list(root.glob("meta/episodes/*/*")):  # the first episode is complete
             assert process.poll() is None and time.monotonic() < deadline
@@ -107,6 +105,11 @@ def test_kill_9_and_two_processes_change_no_byte(
     assert {problem.episodes for problem in check(root)} <= {()}, "no finished episode is lost"
     collect(root, 4, CONFIG, progress=False)
     assert fingerprints(root) == fingerprints(collected)
+
+
+def test_two_processes_collect_the_same(tmp_path: Path, collected: Path, fingerprints: Prints) -> None:
+    collect(tmp_path / "two", 4, CONFIG, partial(over_processes, processes=2), progress=False)
+    assert fingerprints(tmp_path / "two") == fingerprints(collected)
 
 
 def test_no_worker_outlives_a_parent_that_was_killed() -> None:
@@ -151,8 +154,9 @@ def test_results_come_in_order_and_as_long_as_they_are_wanted() -> None:
 def test_a_full_disk_is_one_sentence_and_costs_no_finished_episode(tmp_path: Path) -> None:
     root = tmp_path / "full"
     code = f"import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (260_000, 260_000))\n{COLLECT}"
-    command = [sys.executable, "-c", code, str(root), "1", "0"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    done = subprocess.run(
+        [sys.executable, "-c", code, root, "0"], capture_output=True, text=True, timeout=280
+    )
     assert f"there is no room left in {root}" in done.stderr and "start the same command again" in done.stderr
     assert check(root, decode=True) == []
     assert 1 <= len(DatasetReader(root)) < 4
@@ -213,8 +217,6 @@ def test_ray_is_asked_for_where_it_is_not_installed(tmp_path: Path) -> None:
 
 def test_a_ray_cluster_collects_the_same(tmp_path: Path, collected: Path, fingerprints: Prints) -> None:
     pytest.importorskip("ray", reason="ray is not installed")
-    from functools import partial
-
     from vlingnav_train.collecting.ray_workers import over_ray
 
     collect(tmp_path / "ray", 4, CONFIG, partial(over_ray, address="local"), progress=False)
