@@ -65,7 +65,7 @@ def test_words_it_never_learned_are_named() -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda d: (d / "policy.onnx").unlink(), "policy.onnx are missing"),
+        (lambda d: (d / "read.onnx").unlink(), "read.onnx are missing"),
         (lambda d: (d / "manifest.json").unlink(), "manifest.json is missing"),
         (lambda d: (d / "manifest.json").write_text("{"), "is not a manifest"),
         (
@@ -73,7 +73,7 @@ def test_words_it_never_learned_are_named() -> None:
             "is not the file of its manifest",
         ),
         (
-            lambda d: (d / "policy.onnx").write_bytes((d / "tower.onnx").read_bytes()),
+            lambda d: (d / "read.onnx").write_bytes((d / "tower.onnx").read_bytes()),
             "is not the file of its manifest",
         ),
     ],
@@ -95,7 +95,7 @@ def test_a_manifest_of_another_model_is_refused_naming_both(copy: Path) -> None:
 def test_a_manifest_of_another_format_is_refused(copy: Path) -> None:
     data = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps({**data, "format": 99}))
-    with pytest.raises(ManifestError, match="has format 99, this program reads format 1"):
+    with pytest.raises(ManifestError, match="has format 99, this program reads format 2"):
         load_policy(copy)
 
 
