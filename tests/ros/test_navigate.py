@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from lifecycle_msgs.msg import Transition
 from vlingnav import convert
 from vlingnav_interfaces.action import Navigate
 from vlingnav_interfaces.msg import SafetyState
+from vlingnav_policy import Memory
 
 Result = Navigate.Result
 
@@ -222,3 +224,36 @@ def test_diagnostics_name_ages_rates_and_latencies(robot: Any) -> None:
     assert "image to command p50 [ms]" in report["/robot/controller"]
     assert "filter p95 [ms]" in report["/robot/safety"]
     assert "step rate [Hz]" in report["/robot/sim"]
+
+
+def test_nano_thinks_aloud_and_remembers_from_goal_to_goal(robot: Any, tmp_path: Path) -> None:
+    file = tmp_path / "memory.json"
+    robot.set("policy", "memory_file", str(file))
+    robot.use_policy("nano")
+    try:
+        robot.result(robot.send("find the red chair", time_limit_s=4.0))
+        traces = [m for _, m in robot.heard["reasoning"] if m.thinking]
+        assert traces and traces[0].thought and traces[0].summary
+        assert traces[0].summary in traces[0].memory
+        written = [entry.summary for entry in Memory.load(file).entries]
+        assert traces[0].summary in written
+        robot.heard["reasoning"].clear()
+        robot.result(robot.send("find the bed", time_limit_s=4.0))
+        robot.wait(lambda: any(m.thinking for _, m in robot.heard["reasoning"]), what="a thought")
+        later = next(m for _, m in robot.heard["reasoning"] if m.thinking)
+        assert written[-1] in later.memory
+        answer = robot.send("trouve la chaise")
+        refused = robot.result(answer)
+        assert refused.outcome == Result.REFUSED and "knows none of the words" in refused.message
+    finally:
+        robot.set("policy", "memory_file", "")
+
+
+def test_a_policy_without_a_memory_in_words_cannot_be_given_one(robot: Any, tmp_path: Path) -> None:
+    robot.set("policy", "memory_file", str(tmp_path / "memory.json"))
+    try:
+        with pytest.raises(AssertionError):  # configuring fails with a sentence in the log
+            robot.use_policy("policy_doubles:arrive")
+    finally:
+        robot.set("policy", "memory_file", "")
+        robot.change("policy", Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE)
