@@ -21,6 +21,9 @@ Assumed:
     good.
   * `filter` is called every `period`, and the base stops by itself when commands cease.
 
+For many robots that all run the same filter, in batches, see `vlingnav_safety.multi`; what that guarantees,
+under which assumptions, stands in `multi.batch`, and why in `multi.stops`.
+
 Not guaranteed: people faster than `obstacle_speed`, being run into while standing, arriving anywhere, and
 anything that certified safety hardware is for.
 """

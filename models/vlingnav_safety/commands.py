@@ -45,6 +45,15 @@ def add_eval_safety(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--agents", type=int, default=32, help="robots in a world (default: %(default)s)")
     parser.add_argument("--obstacles", type=int, default=0, help="rectangles (default: %(default)s)")
     parser.add_argument(
+        "--area", type=float, default=4.0, help="side of the square in metres (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--travel",
+        type=float,
+        default=float("inf"),
+        help="most metres from start to goal (default: no limit)",
+    )
+    parser.add_argument(
         "--scene",
         choices=["door", "crossing", "swap"],
         help="instead of random worlds: one in which robots must give way, with its own number of robots",
@@ -86,7 +95,9 @@ def run_eval_safety(args: argparse.Namespace, parser: argparse.ArgumentParser) -
     if args.scene:
         config, scenes = SCENARIOS[args.scene](config, seeds)
     else:
-        config = replace(config, robots=args.agents, obstacles=args.obstacles)
+        config = replace(
+            config, robots=args.agents, obstacles=args.obstacles, area=args.area, travel=args.travel
+        )
         try:
             scenes = generate(config, seeds)
         except RuntimeError as error:

@@ -76,6 +76,12 @@ def test_worlds_keep_what_they_promise(name: str) -> None:
     assert sides.min() >= config.sides[0] and sides.max() <= config.sides[1]
 
 
+def test_goals_within_reach() -> None:
+    config = replace(WORLDS["single"], area=12.0, travel=2.0)
+    scenes = generate(config, [0])
+    assert np.linalg.norm(scenes.goal - scenes.state, axis=-1).max() <= 2.0
+
+
 def test_too_many_robots_are_refused() -> None:
     config = replace(WORLDS["single"], robots=40, area=0.5)
     with pytest.raises(RuntimeError, match="give them more room"):

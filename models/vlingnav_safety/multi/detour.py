@@ -173,7 +173,7 @@ def _opposed(
     return -1, False
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def _redirect(
     position: Array,
     velocity: Array,

@@ -117,7 +117,7 @@ def _constrain(
     return count, gap
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def filter_all(
     dt: float,
     ahead: Array,

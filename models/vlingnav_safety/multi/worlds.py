@@ -42,6 +42,7 @@ class WorldConfig:
         rays: of the lidar, evenly spread, the first toward -x of the world.
         sides: shortest and longest side of a rectangle [m].
         neighbours: how many of the nearest robots are told of.
+        travel: how far a goal is from its start at most [m]; for areas too large to be crossed in an episode.
     """
 
     model: Model
@@ -54,6 +55,7 @@ class WorldConfig:
     rays: int = 32
     sides: tuple[float, float] = (0.1, 0.6)
     neighbours: int = 20
+    travel: float = np.inf
 
     def at_density(self, robots: int) -> WorldConfig:
         """The same world grown to hold `robots` with as many of them, and of rectangles, per square metre."""
@@ -111,20 +113,31 @@ def _draw(config: WorldConfig, rng: np.random.Generator) -> tuple[Array, Array, 
     yaw = rng.uniform(0.0, 2.0 * np.pi, config.obstacles)
     rectangles = np.column_stack([centre, 0.5 * sides, np.cos(yaw), np.sin(yaw)])
     for _ in range(_RESTARTS):
-        places = [_scatter(config, rectangles, rng) for _ in range(2)]
-        if places[0] is not None and places[1] is not None:
-            return rectangles, places[0], places[1], rng.uniform(-np.pi, np.pi, config.robots)
+        start = _scatter(config, rectangles, rng, None)
+        goal = None if start is None else _scatter(config, rectangles, rng, start)
+        if start is not None and goal is not None:
+            return rectangles, start, goal, rng.uniform(-np.pi, np.pi, config.robots)
     raise RuntimeError(f"{config.robots} robots do not fit into {config.area} m; give them more room")
 
 
-def _scatter(config: WorldConfig, rectangles: Array, rng: np.random.Generator) -> Array | None:
-    """Points `(N, 2)` that are 4 r from each other and from the rectangles; None if that cannot be had."""
+def _scatter(
+    config: WorldConfig, rectangles: Array, rng: np.random.Generator, near: Array | None
+) -> Array | None:
+    """Points `(N, 2)`, 4 r apart and clear, each within `travel` of one in `near`; None if there are none."""
     apart, points = 4.0 * config.radius, np.empty((config.robots, 2))
     for i in range(config.robots):
         for _ in range(_TRIES):
-            point = rng.uniform(0.0, config.area, 2)
-            near = i > 0 and np.hypot(*(points[:i] - point).T).min() <= apart
-            if not near and clearance(point[None, None], rectangles[None])[0, 0] >= apart:
+            low, high = np.zeros(2), np.full(2, config.area)
+            if near is not None:
+                low, high = (
+                    np.maximum(near[i] - config.travel, low),
+                    np.minimum(near[i] + config.travel, high),
+                )
+            point = rng.uniform(low, high)
+            if near is not None and np.hypot(*(point - near[i])) > config.travel:
+                continue
+            crowded = i > 0 and np.hypot(*(points[:i] - point).T).min() <= apart
+            if not crowded and clearance(point[None, None], rectangles[None])[0, 0] >= apart:
                 points[i] = point
                 break
         else:
@@ -132,7 +145,7 @@ def _scatter(config: WorldConfig, rectangles: Array, rng: np.random.Generator) -
     return points
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def clearance(points: Array, rectangles: Array) -> Array:
     """Distance `(E, N)` [m] from `points (E, N, 2)` to the nearest rectangle, negative inside; or inf."""
     distance = np.full(points.shape[:2], np.inf)
@@ -147,7 +160,7 @@ def clearance(points: Array, rectangles: Array) -> Array:
     return distance
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def scan(points: Array, rectangles: Array, rays: int, reach: float) -> Array:
     """What the lidars see.
 
@@ -191,7 +204,7 @@ def scan(points: Array, rectangles: Array, rays: int, reach: float) -> Array:
     return hits
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def nearest_robots(points: Array, count: int, reach: float) -> Indices:
     """The nearest robots of each, nearest first.
 
