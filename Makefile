@@ -83,7 +83,7 @@ install-test: .venv/.robot .venv/.test
 .venv/.test: .venv/.navigate
 	@echo '== installing torch and the test tools'
 	@$(PIP) torch
-	@$(PIP) --editable '.[ros,sim,train,dev]'
+	@$(PIP) --editable '.[ros,sim,train,data,dev]'
 	@touch $@
 
 clean:

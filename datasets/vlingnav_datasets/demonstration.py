@@ -23,8 +23,8 @@ class Demonstration:
         poses, velocities: `(N, 3)` odometry [m, m, rad] and body velocity [m/s, m/s, rad/s].
         trajectories: `(N, T, 3)` float32, what the expert would drive, body frame [m, m, rad].
         stops: `(N,)` bool, whether the expert would stop.
-        found: `(N, 4)` float32: 1 if the target has been seen, its x and y in the body frame [3 m], 1 if it
-            is in view.
+        found: `(N, 4)` float32: 1 if the target has been seen, its x and y in the body frame
+            [`nano.FOUND_UNIT_M`], 1 if it is in view.
         success: whether the episode ended well under its driver.
         by_policy: share of the steps that the learning policy drove, 0 to 1.
 

@@ -24,6 +24,7 @@ from vlingnav_policy.types import Decision, Goal, Observation
 Floats = NDArray[np.float32]
 GRAPHS = ("language", "tower", "policy")
 SIMILARITIES = 4  # the last channels of a visual token: one similarity for each of its 2 x 2 cells
+FOUND_UNIT_M = 3.0  # what 1 stands for where the policy graph says where the target is
 
 
 def patchify(cells: Floats, query: Floats) -> Floats:
@@ -134,9 +135,11 @@ class NanoPolicy:
                 "velocity": observation.odometry.velocity[None].astype(np.float32),
             }
         )
+        seen, x, y, _ = out["found"][0]
         return Decision(
             trajectory=out["mean"][0] * self._scale,
             dt=self.manifest.dt_s,
             stamp=observation.stamp,
             stop=bool(1.0 / (1.0 + np.exp(-out["stop"][0])) > self.manifest.stop_threshold),
+            distance=FOUND_UNIT_M * float(np.hypot(x, y)) if seen > 0.0 else None,
         )

@@ -86,6 +86,7 @@ class Decision:
         stop: the policy believes the task is done; the trajectory is then to be ignored.
         thought: the chain of thought, when the policy thought on this step.
         summary: what it chose to remember, only when it thought.
+        distance: to what was asked for, in a straight line, as the policy believes [m]; None while unknown.
         timings: seconds spent per named part, for diagnostics.
     """
 
@@ -95,6 +96,7 @@ class Decision:
     stop: bool = False
     thought: str | None = None
     summary: str | None = None
+    distance: float | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
 
 

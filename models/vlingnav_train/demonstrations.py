@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlingnav_datasets import Demonstration
-from vlingnav_policy.nano import NanoPolicy
+from vlingnav_policy.nano import FOUND_UNIT_M, NanoPolicy
 from vlingnav_policy.se2 import relative
 from vlingnav_policy.types import Decision, Goal, Observation
 from vlingnav_sim.episode import run_episode
@@ -115,7 +115,7 @@ class Demonstrator:
         x, y, _ = self.simulator.house.items[index].pose
         there = relative(self.simulator.pose(), np.array([x, y, 0.0]))
         seen = self.simulator.visible(index) >= IN_VIEW
-        return np.array([1.0, there[0] / 3.0, there[1] / 3.0, float(seen)], np.float32)
+        return np.array([1.0, *there[:2] / FOUND_UNIT_M, float(seen)], np.float32)
 
 
 def demonstrate(

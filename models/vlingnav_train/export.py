@@ -31,7 +31,7 @@ class ExportError(Exception):
 
 
 class _PolicyGraph(nn.Module):
-    """The policy network without its training-only output."""
+    """The policy network with its prediction as a tuple."""
 
     def __init__(self, network: PolicyNetwork) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class _PolicyGraph(nn.Module):
 
     def forward(self, words: Tensor, tokens: Tensor, meta: Tensor, used: Tensor, velocity: Tensor) -> Any:
         prediction = self.network(words, tokens, meta, used, velocity)
-        return prediction.mean, prediction.log_std, prediction.stop
+        return prediction.mean, prediction.log_std, prediction.stop, prediction.found
 
 
 def export_graph(
@@ -95,7 +95,7 @@ def export_model(out: Path, nano: Nano, stop_threshold: float = 0.5) -> Manifest
         "language": export_graph(nano.language, out / "language.onnx", {"words": ids}, ["query"]),
         "tower": export_graph(nano.tower, out / "tower.onnx", {"image": image}, ["cells"]),
         "policy": export_graph(
-            _PolicyGraph(nano.policy), out / "policy.onnx", frames, ["mean", "log_std", "stop"]
+            _PolicyGraph(nano.policy), out / "policy.onnx", frames, ["mean", "log_std", "stop", "found"]
         ),
     }
     camera = DIFF.camera

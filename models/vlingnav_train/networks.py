@@ -145,8 +145,8 @@ class Prediction:
     Attributes:
         mean, log_std: `(B, T, 3)` Gaussian over waypoints.
         stop: `(B,)` logit.
-        found: `(B, 4)` auxiliary: logit that the target has been seen, its x and y in the body frame [3 m],
-            and the logit that it is in view. Training only.
+        found: `(B, 4)`: logit that the target has been seen, x and y of its middle in the body frame
+            [`nano.FOUND_UNIT_M`], and the logit that it is in view.
     """
 
     mean: Tensor

@@ -110,7 +110,9 @@ class Walker:
         self._place()
 
     def _blocked(self, robots: Sequence[Circle]) -> bool:
-        c, s = math.cos(self.yaw), math.sin(self.yaw)
+        # Ahead is where the next step leads, which at a corner is not yet where the person looks.
+        heading = self._heading()
+        c, s = math.cos(heading), math.sin(heading)
         for x, y, radius in robots:
             dx, dy = x - self.x, y - self.y
             ahead, aside = c * dx + s * dy, abs(c * dy - s * dx)

@@ -20,7 +20,7 @@ EXTRAS = {
     "models/vlingnav_cli": (),
     "models/vlingnav_train": ("sim", "train"),
     "sim/vlingnav_sim": ("sim",),
-    "datasets/vlingnav_datasets": ("sim",),
+    "datasets/vlingnav_datasets": ("sim", "data"),
     "ros2_ws/src/vlingnav/vlingnav": ("ros", "sim"),
 }
 # Brought by ros-jazzy-rclpy, like all message packages; `launch` is there only where ROS is installed.

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import vlingnav_safety.filter as filter_module
 from vlingnav_safety import (
@@ -335,3 +337,23 @@ def test_fast_enough_for_any_control_loop() -> None:
         safe.filter(state, rng.uniform(-1.0, 1.0, 3) * [0.6, 0.0, 1.5], Neighbours(), scan, 0.05 * k)
         spent.append(time.thread_time() - begin)
     assert np.median(spent) < 1e-3
+
+
+ROUND = LidarBarrierFilter(FilterConfig(), LIMITS)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    hits=st.lists(st.tuples(st.floats(-np.pi, np.pi), st.floats(0.185, 0.5)), min_size=1, max_size=8),
+    forward=st.floats(0.0, 0.6),
+    turn=st.floats(0.3, 1.5),
+)
+def test_a_round_robot_at_rest_may_always_turn(
+    hits: list[tuple[float, float]], forward: float, turn: float
+) -> None:
+    """However close things are: turning on the spot a disc comes no nearer to anything."""
+    points = np.array([[r * np.cos(a), r * np.sin(a)] for a, r in hits])
+    state = State(np.zeros(3), np.zeros(3), 0.0)
+    ROUND.reset()
+    _, report = ROUND.filter(state, np.array([forward, 0.0, turn]), Neighbours(), Obstacles(points, 0.0), 0.0)
+    assert report.status != "brake", report

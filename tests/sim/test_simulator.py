@@ -13,8 +13,9 @@ from vlingnav_policy.se2 import relative
 from vlingnav_sim import scene
 from vlingnav_sim.house import generate
 from vlingnav_sim.house.model import House, Person
-from vlingnav_sim.people_motion import PATIENCE_S
+from vlingnav_sim.people_motion import PATIENCE_S, Walker
 from vlingnav_sim.robots import DIFF, OMNI, CameraConfig, LidarConfig, OdometryConfig, RobotConfig
+from vlingnav_sim.scene import PERSON_RADIUS
 from vlingnav_sim.simulator import Simulator
 
 MakeRoom = Callable[..., House]
@@ -242,6 +243,16 @@ def test_a_person_waits_for_a_robot_and_in_the_end_turns_back(make_room: MakeRoo
         assert abs(sim.people()[0, 0]) > abs(waiting[0]) + 0.3
         drive(sim, [0.0, 0.0, 0.0], 10.0)
         assert sim.collisions() == 0
+
+
+def test_a_person_who_turns_about_beside_a_robot_does_not_walk_into_it() -> None:
+    """At the end of a route one walks on before one has turned: what is ahead is where one goes."""
+    robot = (0.33, 0.36, DIFF.radius)
+    person = Walker(Person(0, "red", "blue", ((0.0, 0.0), (0.0, 2.0)), 0.8), 0.005 / 4.0)
+    for _ in range(2000):
+        person.step(0.01, [robot])
+        gap = math.hypot(person.x - robot[0], person.y - robot[1]) - DIFF.radius - PERSON_RADIUS
+        assert gap > 0.04
 
 
 def test_a_person_goes_on_when_the_robot_has_gone(make_room: MakeRoom) -> None:

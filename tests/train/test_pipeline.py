@@ -15,8 +15,9 @@ from vlingnav_sim.house import HouseConfig
 from vlingnav_train.checkpoint import Nano
 from vlingnav_train.demonstrations import DriverConfig, demonstrate
 from vlingnav_train.export import ExportError, export_graph, export_model
-from vlingnav_train.imitation import Demonstrations, ImitationConfig, Round, train_imitation, train_round
+from vlingnav_train.imitation import ImitationConfig, Round, train_imitation, train_round
 from vlingnav_train.networks import LanguageEncoder, NanoConfig, PolicyNetwork, VisionTower
+from vlingnav_train.samples import Demonstrations
 from vlingnav_train.tower import TowerConfig, train_tower
 from vlingnav_train.views import ViewBatches, collect_house
 from vlingnav_train.vocabulary import CATEGORIES, CLASSES, tokenizer

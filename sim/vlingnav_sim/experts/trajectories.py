@@ -19,10 +19,10 @@ from vlingnav_sim.tasks import goal_region
 
 Array = NDArray[np.float64]
 
-PLANNING_RADIUS_M = 0.27
+PLANNING_RADIUS_M = 0.25
 """Experts plan for a robot this wide [m], so that cutting a corner while tracking does not touch it."""
-TIGHT_M = 0.23
-"""Least clearance [m] they accept where there is no other way; the safety filter lets no one through less."""
+TIGHT_M = 0.2
+"""Least clearance [m] they accept where there is no other way."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ class Episode:
         ended: resolves to its outcome and a sentence.
         path_length_m: driven so far, by odometry [m].
         thought, summary: the policy's newest.
+        distance_m: to the target, as the policy believes now [m]; NaN while unknown.
         last_stamp: of the newest image given to the policy [s].
         lost_since: steady time since when an input is lost [s]; None while all are there.
     """
@@ -34,6 +35,7 @@ class Episode:
     path_length_m: float = 0.0
     thought: str = ""
     summary: str = ""
+    distance_m: float = math.nan
     last_stamp: float = -math.inf
     lost_since: float | None = None
     _last_xy: Any = None

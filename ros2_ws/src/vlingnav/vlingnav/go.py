@@ -67,6 +67,8 @@ class Progress:
             return
         self._last = f.elapsed_s
         words = f.thought or f.summary
+        if not words and not math.isnan(f.distance_to_stop_m):
+            words = f"target seen, {f.distance_to_stop_m:.1f} m away"
         text = f"{f.elapsed_s:6.1f} s {f.path_length_m:6.1f} m  {words}"
         print(f"\r\033[K{text[:110]}" if self._live else text, end="" if self._live else "\n", flush=True)
 

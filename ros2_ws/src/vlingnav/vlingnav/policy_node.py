@@ -221,6 +221,7 @@ class PolicyNode(ManagedNode):
         self.diagnostics.latency("decision", latency)
         self.diagnostics.count("decision")
         episode.thought, episode.summary = answer.thought or "", answer.summary or episode.summary
+        episode.distance_m = math.nan if answer.distance is None else answer.distance
         trace = ReasoningTrace(
             thinking=answer.thought is not None,
             thought=episode.thought,
@@ -269,7 +270,7 @@ class PolicyNode(ManagedNode):
             Navigate.Feedback(
                 elapsed_s=self.now() - self._episode.started,
                 path_length_m=self._episode.path_length_m,
-                distance_to_stop_m=math.nan,
+                distance_to_stop_m=self._episode.distance_m,
                 thought=self._episode.thought,
                 summary=self._episode.summary,
             )

@@ -1,0 +1,102 @@
+"""Prompts and samples for one model, from words, metres and cells.
+
+Knows the model's tokenizer and sizes and none of its weights, so that a data loader can have one of its own;
+the running policy writes its prompts with the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlingnav_policy.history import Frame
+from vlingnav_policy.memory import Memory
+from vlingnav_train.vlm import sequence
+from vlingnav_train.vlm.batch import Sample
+from vlingnav_train.vlm.presets import VLingNavConfig
+from vlingnav_train.vlm.sequence import Packed, Segment
+from vlingnav_train.vlm.text import Text
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes what a model reads.
+
+    Attributes:
+        config: of the model; one with another memory or history makes an ablation.
+        text: its tokenizer.
+        channels: of a cell.
+        grid_positions: see `sequence.pack`.
+    """
+
+    config: VLingNavConfig
+    text: Text
+    channels: int
+    grid_positions: bool
+
+    def memory(self) -> Memory:
+        """An empty memory, counted in the model's tokens."""
+        return Memory(self.config.memory, self.text.count)
+
+    def instruction(self, text: str, goal: NDArray[np.floating[Any]] | None = None) -> list[Segment]:
+        """The instruction, with the goal image's `(rows * columns, channels)` cells if it has one.
+
+        Raises:
+            ValueError: the tokenizer knows no word of it, it is too long, or it speaks of a goal image that
+                is not there.
+        """
+        config = self.config
+        words = text.replace(sequence.IMAGE_GOAL, " ").strip()
+        if words and not self.text.encode(words):
+            raise ValueError(f"the model knows no word of {words!r}; say it in the language of its training")
+        image = None
+        if goal is not None:
+            image = sequence.goal_picture(goal, config.history.grid, config.goal_stride)
+        return sequence.instruction(text, image, self.text.encode, self.text.tags, config.instruction_tokens)
+
+    def prompt(self, memory: Memory, told: Sequence[Segment], frames: Sequence[Frame]) -> list[Segment]:
+        """All that is read before answering: memory, instruction, `frames` (oldest first)."""
+        seen = sequence.frames_seen(frames, self.config.history)
+        return sequence.prompt(memory.text(), told, seen, self.text.encode)
+
+    def pack(self, segments: Sequence[Segment]) -> Packed:
+        """The arrays of a sequence."""
+        return sequence.pack(segments, self.channels, self.grid_positions)
+
+    def sample(
+        self,
+        prompt: Sequence[Segment],
+        trajectory: NDArray[np.float32],
+        stop: bool,
+        thought: str | None = None,
+        summary: str | None = None,
+    ) -> Sample:
+        """One decision to learn from; a thought is cut to what the model may say.
+
+        Args:
+            trajectory: `(T, 3)` [m, m, rad]. stop: the task is done.
+            thought, summary: both, or neither where the model is not to think.
+        """
+        thinks = None if thought is None else self.text.encode(thought)[: self.config.thought_tokens]
+        keeps = None if summary is None else self.text.encode(summary)[: self.config.summary_tokens]
+        answer = sequence.answer(self.text.tags, thinks, keeps)
+        return Sample(self.pack([*prompt, *answer]), trajectory, stop)
+
+    def prompt_length(self, told: int) -> int:
+        """Tokens of the longest prompt whose instruction and goal image have `told`."""
+        history = self.config.history
+        remembered = self.config.memory.budget + self.text.count("\n")
+        return remembered + told + history.max_frames + history.capacity
+
+    def longest(self) -> int:
+        """Tokens of the longest prompt and answer there can be."""
+        config = self.config
+        goal = math.prod(sequence.pooled_grid(config.history.grid, config.goal_stride))
+        tags = len(sequence.TAGS) - 2  # all but one indicator and the goal image's
+        answer = config.thought_tokens + config.summary_tokens + tags
+        return self.prompt_length(config.instruction_tokens + goal) + answer
