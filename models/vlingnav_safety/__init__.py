@@ -29,7 +29,9 @@ anything that certified safety hardware is for.
 """
 
 from vlingnav_safety.barriers import cover_rectangle
-from vlingnav_safety.filter import FilterConfig, LidarBarrierFilter
+from vlingnav_safety.config import FilterConfig
+from vlingnav_safety.filter import LidarBarrierFilter
+from vlingnav_safety.neighbours import NeighbourConfig, NeighbourTracker
 from vlingnav_safety.qp import project, project_batch
 from vlingnav_safety.types import Limits, Neighbours, Obstacles, Report, SafetyFilter, State
 
@@ -37,6 +39,8 @@ __all__ = [
     "FilterConfig",
     "LidarBarrierFilter",
     "Limits",
+    "NeighbourConfig",
+    "NeighbourTracker",
     "Neighbours",
     "Obstacles",
     "Report",

@@ -1,4 +1,4 @@
-"""`vlingnav bench qp`: what one robot's projection costs, ours and with general solvers, in the same run.
+"""`vlingnav bench qp`: what a projection costs, ours and general solvers'; `bench filter`: a whole call.
 
 A problem is a desired command, m half-planes around a point that satisfies them all, and a box: random
 projections in two variables. Ours and qpax (`jax.vmap`) take the whole batch in one call; the others have no
@@ -156,3 +156,55 @@ def bench_qp(batch: int, rows: tuple[int, ...], rounds: int) -> dict[str, object
     peers = [row for name, row in us.items() if name != "ours"]
     ratio = {m: min((row[m] for row in peers), default=np.nan) / us["ours"][m] for m in us["ours"]}
     return {"us_per_agent": us, "error": error, "ratio": ratio, "absent": absent, "batch": batch}
+
+
+def bench_filter(calls: int, hits: int, neighbours: int, seed: int = 0) -> dict[str, float]:
+    """Time whole calls of `LidarBarrierFilter.filter` from Python, from scan and neighbours to command.
+
+    A robot drives erratically among hits that are all near enough to matter and neighbours that pass.
+
+    Args:
+        calls: how many are timed, after some that are not.
+        hits: range readings in a scan.
+        neighbours: robots within 3 m.
+        seed: of the scenes.
+
+    Returns:
+        `p50_ms`, `p99_ms`, `worst_ms` of the calling thread's own time [ms], which others on the machine do
+        not lengthen; `wall_p99_ms` by the wall clock; `share_filtered`, how many calls changed the command.
+    """
+    from vlingnav_safety.config import FilterConfig
+    from vlingnav_safety.filter import LidarBarrierFilter
+    from vlingnav_safety.types import Limits, Neighbours, Obstacles, State
+
+    limits = Limits()
+    safe, rng = LidarBarrierFilter(FilterConfig(), limits), np.random.default_rng(seed)
+    angle, top = np.linspace(-np.pi, np.pi, hits, endpoint=False), np.array(limits.velocity)
+    own, wall, changed = np.empty(calls), np.empty(calls), 0
+    for k in range(-20, calls):
+        now = 0.05 * (k + 20)
+        points = rng.uniform(0.3, 1.5, (hits, 1)) * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        others = Neighbours(
+            rng.uniform(-3.0, 3.0, (neighbours, 2)),
+            rng.uniform(-0.6, 0.6, (neighbours, 2)),
+            np.full(neighbours, 0.18),
+            age=0.05,
+            acceleration=1.5,
+            top=0.6,
+            brakes=True,
+        )
+        state, scan = State(np.zeros(3), rng.uniform(-0.5, 0.5, 3) * top, now), Obstacles(points, now)
+        desired = rng.uniform(-1.0, 1.0, 3) * top
+        begin, begin_wall = time.thread_time(), time.perf_counter()
+        _, report = safe.filter(state, desired, others, scan, now)
+        if k >= 0:
+            own[k], wall[k] = time.thread_time() - begin, time.perf_counter() - begin_wall
+            changed += report.status != "pass"
+    p50, p99 = np.percentile(1e3 * own, [50, 99])
+    return {
+        "p50_ms": float(p50),
+        "p99_ms": float(p99),
+        "worst_ms": float(1e3 * own.max()),
+        "wall_p99_ms": float(np.percentile(1e3 * wall, 99)),
+        "share_filtered": changed / calls,
+    }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vlingnav_safety.multi.evaluate import Method, Outcome
+    from vlingnav_safety.multi.tuner import Tuner
 
 
 def add_bench_qp(parser: argparse.ArgumentParser) -> None:
@@ -72,6 +73,12 @@ def add_eval_safety(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gains", type=float, nargs="+", help="of exact and fixed [1/s] (default: 0.5 1 5, and 33 for exact)"
     )
+    parser.add_argument(
+        "--tuner",
+        default="rule",
+        help="of online: rule, written by hand; fixed, gains as large as they may be; or the folder of a "
+        "learned one, which vlingnav train-safety writes (default: %(default)s)",
+    )
     parser.add_argument("--no-detour", action="store_true", help="online without ways out of deadlocks")
     parser.add_argument(
         "--hurry",
@@ -103,7 +110,11 @@ def run_eval_safety(args: argparse.Namespace, parser: argparse.ArgumentParser) -
         except RuntimeError as error:
             parser.error(str(error))
     outcomes: dict[str, Outcome] = {}
-    for name, method in _methods(args).items():
+    try:
+        methods = _methods(args)
+    except (FileNotFoundError, ValueError) as error:
+        parser.error(str(error))
+    for name, method in methods.items():
         try:
             outcomes[name] = run(config, scenes, method, _bar(name))
         except ImportError as error:
@@ -125,13 +136,25 @@ def _methods(args: argparse.Namespace) -> dict[str, Method]:
     from vlingnav_safety.multi.tuner import FixedTuner
 
     if args.filter == "online":
-        return {"online": Online(detour=not args.no_detour, hurry=args.hurry)}
+        return {"online": Online(_tuner(args.tuner), detour=not args.no_detour, hurry=args.hurry)}
     if args.filter == "exact":
         gains = args.gains or [*FIXED_GAINS, 100.0 / 3.0]
         return {f"exact, gain {g:.3g}": Online(FixedTuner(g), detour=False, hurry="never") for g in gains}
     if args.filter == "fixed":
         return {f"fixed, gain {g:.3g}": Fixed(g) for g in args.gains or FIXED_GAINS}
     return {args.filter: Reciprocal() if args.filter == "orca" else Free()}
+
+
+def _tuner(name: str) -> Tuner:
+    """A tuner by its name, or that in a folder."""
+    from pathlib import Path
+
+    from vlingnav_safety.multi.learned import LearnedTuner
+    from vlingnav_safety.multi.tuner import FixedTuner, RuleTuner
+
+    if name == "rule":
+        return RuleTuner()
+    return FixedTuner() if name == "fixed" else LearnedTuner(Path(name))
 
 
 def _best_per_scene(outcomes: list[Outcome]) -> dict[str, Any]:
@@ -143,18 +166,19 @@ def _best_per_scene(outcomes: list[Outcome]) -> dict[str, Any]:
     success = np.stack([(outcome.safe & outcome.finished).mean(axis=1) for outcome in outcomes])
     chosen, world = success.argmax(axis=0), np.arange(success.shape[1])
     safe = np.stack([outcome.safe for outcome in outcomes])[chosen, world]
-    finished = np.stack([outcome.finished for outcome in outcomes])[chosen, world]
-    seconds = sum(outcome.seconds for outcome in outcomes)
-    return Outcome(safe, finished, seconds, sum(outcome.agent_steps for outcome in outcomes)).figures()
+    arrival = np.stack([outcome.arrival for outcome in outcomes])[chosen, world]
+    spent = [sum(getattr(o, name) for o in outcomes) for name in ("seconds", "world_seconds", "agent_steps")]
+    return Outcome(safe, arrival, outcomes[0].limit, *spent).figures()
 
 
 def _print(name: str, figures: dict[str, Any]) -> None:
     low, high = figures["ci95"]
     print(
         f"{name:<24} safe {100 * figures['safe_rate']:6.2f} %  "
-        f"finished {100 * figures['finish_rate']:6.2f} %  "
+        f"finished {100 * figures['finish_rate']:6.2f} % in {figures['mean_time_s']:.2f} s  "
         f"success {100 * figures['success_rate']:6.2f} % [{100 * low:.1f}, {100 * high:.1f}]  "
-        f"{figures['us_per_agent_step']:.2f} us per robot and step"
+        f"{figures['us_per_agent_step']:.2f} us per robot and step, "
+        f"{figures['world_us_per_agent_step']:.2f} for its world"
     )
 
 

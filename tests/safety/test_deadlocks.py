@@ -13,8 +13,8 @@ from vlingnav_safety.commands import add_bench_qp, add_eval_safety
 from vlingnav_safety.multi import Detour, DetourConfig, FixedTuner, RuleTuner, look
 from vlingnav_safety.multi.baselines import FIXED_GAINS
 from vlingnav_safety.multi.evaluate import Fixed, Online, run
-from vlingnav_safety.multi.nominal import cruise, nominal
-from vlingnav_safety.multi.pace import HASTE, Pace
+from vlingnav_safety.multi.nominal import nominal
+from vlingnav_safety.multi.pace import Pace
 from vlingnav_safety.multi.scenarios import SCENARIOS
 from vlingnav_safety.multi.worlds import WORLDS, nearest_robots
 
@@ -71,16 +71,20 @@ def test_who_is_bound_for_the_east_has_the_right_of_way() -> None:
     assert sent[1, 0] > 0.15
 
 
-def test_a_robot_in_time_does_not_hurry_and_a_late_one_does() -> None:
-    model = WORLDS["single"].model
-    pace, distance = Pace(model, np.array([[2.0, 2.0]])), np.array([[2.0, 2.0]])
-    for _ in range(30):
-        haste = pace.haste(distance)
-        distance = distance - model.dt * cruise(model, distance) * [[1.0, 0.5]]
-    assert haste.tolist() == [[1.0, HASTE]]
-    state, goal = np.zeros((1, 2, 2)), np.array([[[2.0, 0.0], [2.0, 0.0]]])
-    asked = nominal(model, state, goal, haste)[0, :, 0]
-    assert asked[1] == pytest.approx(min(model.speed, HASTE * asked[0]))
+@pytest.mark.parametrize("world", WORLDS)
+def test_a_robot_in_time_does_not_hurry_and_a_late_one_does(world: str) -> None:
+    """The first drives alone; the second is held fast for half a second, hurries, and makes up for it."""
+    model = WORLDS[world].model
+    state, goal = model.start(np.zeros((1, 2, 2)), np.ones((1, 2))), np.full((1, 2, 2), 2.0)
+    pace, said = Pace(model, state, goal), []
+    for step in range(256):
+        said.append(pace.haste(state)[0])
+        after = model.step(state, nominal(model, state, goal, said[-1][None]))
+        state = np.where([[[True], [step >= 17]]], after, state)
+    hurried = np.array(said) > 1.0
+    assert not hurried[:, 0].any()
+    assert hurried[17:40, 1].all() and not hurried[-40:, 1].any()
+    assert np.linalg.norm(state[0, :, :2] - 2.0, axis=-1).max() < 0.1
 
 
 def test_a_view_holds_nothing_global() -> None:

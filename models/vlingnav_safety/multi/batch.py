@@ -33,7 +33,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vlingnav_safety.dynamics import Model
+from vlingnav_safety.dynamics import Model, Omnidirectional, Unicycle
+from vlingnav_safety.multi.bases import axes, filter_bases, own_axes, periods_to_stand, three_axes
 from vlingnav_safety.multi.kernel import BRAKE, FILTERED, PASS, filter_all
 from vlingnav_safety.multi.reach import control_for, next_velocity, reach
 from vlingnav_safety.multi.worlds import nearest_robots
@@ -128,21 +129,8 @@ def filter_batch(
     worlds, robots, rays = hits.shape[:3]
     if index is None:
         index = nearest_robots(np.ascontiguousarray(state[..., :2]), config.neighbours, config.sensing)
-    can = reach(model, state)
-    wish = next_velocity(model, state, desired)
     pairs, seen = index.shape, (worlds, robots, rays)
-    velocity, heading, speed, status, gap, slack, active = filter_all(
-        model.dt,
-        can.ahead,
-        can.velocity,
-        wish,
-        can.lower,
-        can.upper,
-        can.speed,
-        can.heading,
-        (can.brake, can.top, can.turn),
-        (can.square, can.steered),
-        np.ascontiguousarray(state[..., :2]),
+    around = (
         index,
         np.ascontiguousarray(hits),
         (2.0 * config.radius + config.margin, config.radius + config.margin),
@@ -152,6 +140,29 @@ def filter_batch(
         _full(said.cost, pairs),
         _full(said.hit_gain, seen),
         _full(said.hit_cost, seen),
+    )
+    if isinstance(model, Unicycle | Omnidirectional):
+        top, change = axes(model)
+        state, desired = three_axes(model, state, model.clip(desired))
+        periods = periods_to_stand(state, change)
+        command, status, gap, slack, active = filter_bases(
+            model.dt, state, desired, top, change, periods, *around
+        )
+        return own_axes(model, command), BatchReport(status, gap, slack, active)
+    can = reach(model, state)
+    velocity, heading, speed, status, gap, slack, active = filter_all(
+        model.dt,
+        can.ahead,
+        can.velocity,
+        next_velocity(model, state, desired),
+        can.lower,
+        can.upper,
+        can.speed,
+        can.heading,
+        (can.brake, can.top, can.turn),
+        (can.square, can.steered),
+        np.ascontiguousarray(state[..., :2]),
+        *around,
     )
     control = control_for(model, state, velocity, heading, speed)
     passed = (status == PASS)[..., None]

@@ -59,14 +59,14 @@ class Online:
             config.radius, 0.0, config.sensing, config.neighbours, 2.0 * np.pi / config.rays
         )
         detour = Detour(DetourConfig(config.radius), *goal.shape[:2])
-        pace = Pace(model, _distance(scenes.state, goal))
+        pace = Pace(model, scenes.state, goal)
 
         def control(sight: Sight) -> Array:
             position, velocity, hits, index = sight.state[..., :2], sight.velocity, sight.hits, sight.index
             way = detour.redirect(position, velocity, goal, hits, index) if self.detour else goal
-            haste: Array | float = pace.haste(_distance(sight.state, goal))
-            if self.hurry != "late":
-                haste = HASTE if self.hurry == "always" else 1.0
+            haste: Array | float = HASTE if self.hurry == "always" else 1.0
+            if self.hurry == "late":
+                haste = pace.haste(sight.state)
             desired = nominal(model, sight.state, way, haste)
             view = look(position, velocity, goal, hits, index, model.dt, config.radius, config.sensing)
             return filter_batch(model, sight.state, desired, hits, settings, self.tuner(view), index)[0]
@@ -120,18 +120,30 @@ class Outcome:
 
     Attributes:
         safe: `(E, N)` never collided.
-        finished: `(E, N)` was at the goal.
+        arrival: `(E, N)` when it first was at the goal [s], inf if it never was.
+        limit: how long it had [s].
         seconds: of processor time that the controller took, all together.
-        agent_steps: how many controls it gave.
+        world_seconds: the same of the world: lidar, neighbours, collisions, motion.
+        agent_steps: how many controls the controller gave.
     """
 
     safe: Bools
-    finished: Bools
+    arrival: Array
+    limit: float
     seconds: float
+    world_seconds: float
     agent_steps: int
 
+    @property
+    def finished(self) -> Bools:
+        """`(E, N)` was at the goal."""
+        return np.isfinite(self.arrival)
+
     def figures(self) -> dict[str, Any]:
-        """Rates with their 95 % intervals, and microseconds per robot and step."""
+        """Rates with their 95 % intervals, mean time to the goal, and processor time per robot and step.
+
+        In that mean, who never arrived took as long as it had.
+        """
         success = self.safe & self.finished
         return {
             "safe_rate": float(self.safe.mean()),
@@ -139,7 +151,9 @@ class Outcome:
             "finish_rate": float(self.finished.mean()),
             "ci95": list(interval(success)),
             "safe_ci95": list(interval(self.safe)),
+            "mean_time_s": float(np.minimum(self.arrival, self.limit).mean()),
             "us_per_agent_step": 1e6 * self.seconds / self.agent_steps,
+            "world_us_per_agent_step": 1e6 * self.world_seconds / self.agent_steps,
             "worlds": int(success.shape[0]),
             "agents": int(success.shape[1]),
         }
@@ -154,12 +168,14 @@ def run(
     """Play one episode of all worlds; `progress` is told the part that is done."""
     model, state = config.model, scenes.state
     control = method.begin(config, scenes)
-    hit, done = np.zeros(scenes.goal.shape[:2], bool), np.zeros(scenes.goal.shape[:2], bool)
-    seconds, last = 0.0, state[..., :2]
+    hit, arrival = np.zeros(scenes.goal.shape[:2], bool), np.full(scenes.goal.shape[:2], np.inf)
+    seconds, all_seconds, last = 0.0, 0.0, state[..., :2]
     for step in range(config.steps + 1):
+        start = time.process_time()
         position = np.ascontiguousarray(state[..., :2])
         hit |= collided(config, position, scenes.rectangles)
-        done |= arrived(config, position, scenes.goal)
+        there = arrived(config, position, scenes.goal)
+        arrival = np.where(there, np.minimum(arrival, step * model.dt), arrival)
         if step == config.steps:
             break
         hits = scan(position, scenes.rectangles, config.rays, config.sensing)
@@ -167,11 +183,15 @@ def run(
         sight = Sight(state, (position - last) / model.dt, hits, index)
         begin = time.process_time()
         chosen = control(sight)
-        seconds += time.process_time() - begin if step else 0.0  # the first step may compile
+        end = time.process_time()
         state, last = model.step(state, chosen), position
+        if step:  # the first may compile
+            seconds += end - begin
+            all_seconds += time.process_time() - start
         if progress is not None:
             progress((step + 1) / config.steps)
-    return Outcome(~hit, done, seconds, (config.steps - 1) * hit.size)
+    steps = (config.steps - 1) * hit.size
+    return Outcome(~hit, arrival, config.steps * model.dt, seconds, all_seconds - seconds, steps)
 
 
 def interval(success: Bools) -> tuple[float, float]:
@@ -184,7 +204,3 @@ def interval(success: Bools) -> tuple[float, float]:
     middle = (rate + z * z / (2.0 * n)) / (1.0 + z * z / n)
     half = z / (1.0 + z * z / n) * np.sqrt(rate * (1.0 - rate) / n + z * z / (4.0 * n * n))
     return float(max(0.0, middle - half)), float(min(1.0, middle + half))
-
-
-def _distance(state: Array, goal: Array) -> Array:
-    return np.linalg.norm(goal - state[..., :2], axis=-1)

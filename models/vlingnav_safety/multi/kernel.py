@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from vlingnav_safety.multi.hulls import separate
 from vlingnav_safety.multi.steered import steer
 from vlingnav_safety.multi.stops import between, braked, measure, periods_to_stop
 from vlingnav_safety.qp import project_batch
@@ -22,7 +23,7 @@ BRAKE = 2
 """No velocity was found that is better than braking, or an input was not finite."""
 
 _EXTRA = 1e-6  # [m] added to all radii, for rounding
-_ROUNDING = 1e-9  # [m] by which a certified stop may miss a limit
+ROUNDING = 1e-9  # [m] by which a certified stop may miss a limit
 _CHEAP, _DEAR = 1e-3, 1e3  # bounds of a cost
 
 
@@ -33,14 +34,27 @@ def _within(value: float, low: float, high: float) -> float:
 
 
 @njit(cache=True, error_model="numpy")
-def _excess(rows: Array, limits: Array, count: int, x: float, y: float) -> float:
-    """By how much (x, y) goes beyond the worst of the limits; NaN if one is NaN."""
-    worst = 0.0
+def excess(rows: Array, limits: Array, count: int, x: float, y: float) -> float:
+    """By how much (x, y) goes beyond the worst of the limits, at least 0; NaN if one is NaN."""
+    worst, odd = 0.0, 0.0
     for r in range(count):
         over = rows[r, 0] * x + rows[r, 1] * y - limits[r]
-        if not over <= worst:
-            worst = over
-    return worst
+        odd += over - over
+        worst = max(worst, over)
+    return worst + odd
+
+
+@njit(cache=True, error_model="numpy")
+def _apart(mine: Array, other: Array) -> tuple[float, float, float, float]:
+    """Distance between two stops [m], its direction, and how far `mine` reaches that way [m]."""
+    if len(mine) > 2:
+        return separate(mine, other)
+    last = len(other) - 1
+    distance, nx, ny, cx, cy = between(
+        mine[0, 0], mine[0, 1], mine[1, 0], mine[1, 1],
+        other[0, 0], other[0, 1], other[last, 0], other[last, 1],
+    )  # fmt: skip
+    return distance, nx, ny, nx * (cx - mine[0, 0]) + ny * (cy - mine[0, 1])
 
 
 @njit(cache=True, error_model="numpy")
@@ -54,14 +68,13 @@ def _part(e: int, i: int, j: int, index: Indices, share: Array, claim: float) ->
 
 
 @njit(cache=True, error_model="numpy")
-def _constrain(
+def constrain(
     e: int,
     i: int,
     dt: float,
     tau: float,
     fastest: float,
-    ahead: Array,
-    stop: Array,
+    stops: Array,
     position: Array,
     index: Indices,
     hits: Array,
@@ -83,29 +96,25 @@ def _constrain(
     `rows @ u <= bounds` [m/s] is (1) of `stops` for a stop of tau u; `limits` [m] is the same without gains,
     for a displacement: what must hold, whatever the tuner says.
     """
-    ax, ay, bx, by = ahead[e, i, 0], ahead[e, i, 1], stop[e, i, 0], stop[e, i, 1]
-    most, count, gap = index.shape[2], 0, np.inf
+    most, count, gap, mine, hit = index.shape[2], 0, np.inf, stops[e, i], np.empty((1, 2))
     for k in range(most + hits.shape[2]):
         if k < most:
             j = index[e, i, k]
             if j < 0:
                 continue
-            distance, nx, ny, cx, cy = between(
-                ax, ay, bx, by, ahead[e, j, 0], ahead[e, j, 1], stop[e, j, 0], stop[e, j, 1]
-            )
+            distance, nx, ny, behind = _apart(mine, stops[e, j])
             room, part = distance - radii[0] - _EXTRA, _part(e, i, j, index, share, share[e, i, k])
             rate, dear, who = gain[e, i, k], cost[e, i, k], j
         else:
             r = k - most
-            hx, hy = hits[e, i, r, 0], hits[e, i, r, 1]
-            if hx == np.inf:
+            hit[0] = hits[e, i, r]
+            if hit[0, 0] == np.inf:
                 continue
-            distance, nx, ny, cx, cy = between(ax, ay, bx, by, hx, hy, hx, hy)
-            sight = np.sqrt((hx - position[e, i, 0]) ** 2 + (hy - position[e, i, 1]) ** 2)
+            distance, nx, ny, behind = _apart(mine, hit)
+            sight = np.sqrt((hit[0, 0] - position[e, i, 0]) ** 2 + (hit[0, 1] - position[e, i, 1]) ** 2)
             room = distance - radii[1] - _EXTRA - hidden[0] * sight - hidden[1] * tau * fastest
             part, rate, dear, who = 1.0, hit_gain[e, i, r], hit_cost[e, i, r], index.shape[1] + r
         gap = min(gap, room) if room == room else np.nan
-        behind = nx * (cx - ax) + ny * (cy - ay)
         # Too near already: go apart, both of a pair alike.
         used = part * room if room > 0.0 else 0.5 * room
         bound = (behind + _within(rate * dt, 0.0, 1.0) * used) / tau
@@ -177,24 +186,25 @@ def filter_all(
     size = most + hits.shape[2]
     rows, bounds, limits, gives = np.empty((size, 2)), np.empty(size), np.empty(size), np.empty(size)
     source, weight = np.empty(size, np.int64), np.ones(2)
-    slowed, stop = np.empty((worlds, robots, 2)), np.empty((worlds, robots, 2))
+    slowed, stops = np.empty((worlds, robots, 2)), np.empty((worlds, robots, 2, 2))
     for e in range(worlds):
         for i in range(robots):
             vx, vy = braked(velocity[e, i, 0], velocity[e, i, 1], brake, square)
             take = dt * periods_to_stop(measure(vx, vy, square), brake)
             slowed[e, i] = (vx, vy)
-            stop[e, i] = (ahead[e, i, 0] + take * vx, ahead[e, i, 1] + take * vy)
+            stops[e, i, 0] = ahead[e, i]
+            stops[e, i, 1] = (ahead[e, i, 0] + take * vx, ahead[e, i, 1] + take * vy)
     for e in range(worlds):
         for i in range(robots):
             now = measure(velocity[e, i, 0], velocity[e, i, 1], square)
             tau = dt * periods_to_stop(min(top, now + brake), brake)
             fastest = max(abs(speed[e, i, 0]), abs(speed[e, i, 1]))
-            count, gaps[e, i] = _constrain(
-                e, i, dt, tau, fastest, ahead, stop, position, index, hits, radii, hidden,
+            count, gaps[e, i] = constrain(
+                e, i, dt, tau, fastest, stops, position, index, hits, radii, hidden,
                 gain, share, cost, hit_gain, hit_cost, rows, bounds, limits, gives, source,
             )  # fmt: skip
             wx, wy = wish[e, i, 0], wish[e, i, 1]
-            if np.isfinite(wx) and np.isfinite(wy) and _excess(rows, bounds, count, wx, wy) == 0.0:
+            if np.isfinite(wx) and np.isfinite(wy) and excess(rows, bounds, count, wx, wy) == 0.0:
                 chosen[e, i] = (wx, wy)
                 continue
             if steered:
@@ -214,9 +224,9 @@ def filter_all(
                 ux, uy, slacks[e, i] = u[0, 0], u[0, 1], missed[0]
             # The certificate, on the stop itself. Braking needs none: its stop is behind every limit.
             take = dt * periods_to_stop(measure(ux, uy, square), brake)
-            excess = _excess(rows, limits, count, take * ux, take * uy)
+            beyond = excess(rows, limits, count, take * ux, take * uy)
             status[e, i] = FILTERED
-            if not (np.isfinite(ux) and np.isfinite(uy) and excess <= _ROUNDING):
+            if not (np.isfinite(ux) and np.isfinite(uy) and beyond <= ROUNDING):
                 status[e, i], ux, uy = BRAKE, slowed[e, i, 0], slowed[e, i, 1]
                 headings[e, i] = heading[e, i]
                 along[e, i] = np.copysign(np.sqrt(ux * ux + uy * uy), speed[e, i, 0] + speed[e, i, 1])

@@ -27,25 +27,27 @@ def nominal(model: Model, state: Array, goal: Array, haste: Array | float = 1.0)
         model: how the robots move.
         state: `(..., size)`.
         goal: `(..., 2)` [m].
-        haste: `(...,)` factor on the speed that single integrators and cars are asked for; gcbfplus has 1. (A
-            double integrator runs at its limit anyway.)
+        haste: `(...,)` factor on the distance that is acted on, and so on the speed that is asked for; 1 in
+            gcbfplus. (A double integrator runs at its limit anyway until it nears its goal; there it slows
+            down later.)
 
     Raises:
         TypeError: there is no such controller for this model.
     """
+    more = np.asarray(haste)[..., None]
     if isinstance(model, SingleIntegrator):
-        more = np.asarray(haste)[..., None]
         return model.clip(more * _shorten(goal - state) @ _single_gain(model).T)
     if isinstance(model, DoubleIntegrator):
-        error = np.concatenate([goal - state[..., :2], -state[..., 2:]], axis=-1)
-        return model.clip(_shorten(error) @ _double_gain(model).T)
+        error = _shorten(np.concatenate([goal - state[..., :2], -state[..., 2:]], axis=-1))
+        error = np.concatenate([more * error[..., :2], error[..., 2:]], axis=-1)
+        return model.clip(error @ _double_gain(model).T)
     if isinstance(model, DubinsCar):
         return _steer(model, state, goal, haste)
     raise TypeError(f"there is no nominal controller for {type(model).__name__}; give desired controls")
 
 
 def cruise(model: Model, distance: Array) -> Array:
-    """Speed [m/s] that an unhindered robot has at `distance` [m] from its goal, past its start."""
+    """Speed [m/s] to go straight at a goal with that is `distance` [m] away, for what takes velocities."""
     near = np.minimum(distance, ERROR_REACH)
     if isinstance(model, SingleIntegrator):
         return np.asarray(float(_single_gain(model)[0, 0]) * near)

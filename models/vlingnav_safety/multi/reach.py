@@ -74,7 +74,7 @@ def reach(model: Model, state: Array) -> Reach:
         turn = model.dt * model.turn_gain * model.turn
         heading = np.array(state[..., 2])
         return Reach(ahead, velocity, -top, top, speed, heading, change, model.speed, turn, False, True)
-    raise TypeError(f"the filter does not know {type(model).__name__}; it knows integrators and Dubins cars")
+    raise TypeError(f"the filter does not know {type(model).__name__}; it knows those of dynamics.py")
 
 
 def _speeds(lower: Array, upper: Array) -> Array:
@@ -107,4 +107,4 @@ def control_for(model: Model, state: Array, velocity: Array, heading: Array, spe
         turned = (heading - state[..., 2] + np.pi) % (2.0 * np.pi) - np.pi
         control = np.stack([turned / (model.dt * model.turn_gain), (speed - state[..., 3]) / model.dt], -1)
         return model.clip(control)
-    raise TypeError(f"the filter does not know {type(model).__name__}; it knows integrators and Dubins cars")
+    raise TypeError(f"the filter does not know {type(model).__name__}; it knows those of dynamics.py")

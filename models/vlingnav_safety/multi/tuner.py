@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from vlingnav_safety.multi.batch import Tuning
@@ -64,32 +65,46 @@ def look(
         radius: of a robot [m]; within 2 of its goal it has arrived.
         sensing: range of sight [m].
     """
-    way = goal - position
-    away = np.linalg.norm(way, axis=-1)
-    way = way / np.maximum(away, 1e-9)[..., None]
-    there = (away < 2.0 * radius).astype(np.float64)
-    nodes = np.stack([np.minimum(away, sensing), *_turned(velocity, way), there], axis=-1)
-    world = np.arange(len(position))[:, None, None]
-    other = np.where(index < 0, 0, index)
-    mine = way[:, :, None]
-    edges = np.stack(
-        [
-            *_turned(position[world, other] - position[:, :, None], mine),
-            *_turned(velocity[world, other] - velocity[:, :, None], mine),
-            (way[world, other] * mine).sum(-1),
-            there[world, other],
-        ],
-        axis=-1,
-    )
-    edges[index < 0] = np.nan
-    seen = np.where(np.isfinite(hits), hits, np.nan) - position[:, :, None]
-    return View(nodes, edges, np.stack(_turned(seen, mine), axis=-1), index, dt)
+    return View(*_look(position, velocity, goal, hits, index, radius, sensing), index, dt)
 
 
-def _turned(vector: Array, way: Array) -> tuple[Array, Array]:
-    """Parts of `vector` along and across (to the left of) the unit vector `way`."""
-    x, y, c, s = vector[..., 0], vector[..., 1], way[..., 0], way[..., 1]
-    return c * x + s * y, c * y - s * x
+@njit(cache=True, error_model="numpy", nogil=True)
+def _look(
+    position: Array, velocity: Array, goal: Array, hits: Array, index: Indices, radius: float, sensing: float
+) -> tuple[Array, Array, Array]:
+    worlds, robots, most = index.shape
+    nodes, edges = np.empty((worlds, robots, 4)), np.full((worlds, robots, most, 6), np.nan)
+    hit_edges, way = np.full((worlds, robots, hits.shape[2], 2), np.nan), np.empty((robots, 2))
+    for e in range(worlds):
+        for i in range(robots):
+            dx, dy = goal[e, i, 0] - position[e, i, 0], goal[e, i, 1] - position[e, i, 1]
+            away = np.sqrt(dx * dx + dy * dy)
+            way[i] = (dx / max(away, 1e-9), dy / max(away, 1e-9))
+            nodes[e, i, 0], nodes[e, i, 3] = min(away, sensing), 1.0 if away < 2.0 * radius else 0.0
+            nodes[e, i, 1], nodes[e, i, 2] = _turned(velocity[e, i, 0], velocity[e, i, 1], way[i])
+        for i in range(robots):
+            mine = way[i]
+            for k in range(most):
+                j = index[e, i, k]
+                if j < 0:
+                    break
+                dx, dy = position[e, j, 0] - position[e, i, 0], position[e, j, 1] - position[e, i, 1]
+                edges[e, i, k, 0], edges[e, i, k, 1] = _turned(dx, dy, mine)
+                vx, vy = velocity[e, j, 0] - velocity[e, i, 0], velocity[e, j, 1] - velocity[e, i, 1]
+                edges[e, i, k, 2], edges[e, i, k, 3] = _turned(vx, vy, mine)
+                edges[e, i, k, 4] = way[j, 0] * mine[0] + way[j, 1] * mine[1]
+                edges[e, i, k, 5] = nodes[e, j, 3]
+            for r in range(hits.shape[2]):
+                if hits[e, i, r, 0] != np.inf:
+                    dx, dy = hits[e, i, r, 0] - position[e, i, 0], hits[e, i, r, 1] - position[e, i, 1]
+                    hit_edges[e, i, r, 0], hit_edges[e, i, r, 1] = _turned(dx, dy, mine)
+    return nodes, edges, hit_edges
+
+
+@njit(cache=True, error_model="numpy")
+def _turned(x: float, y: float, way: Array) -> tuple[float, float]:
+    """Parts of (x, y) along and across (to the left of) the unit vector `way`."""
+    return way[0] * x + way[1] * y, way[0] * y - way[1] * x
 
 
 class Tuner(Protocol):
