@@ -21,12 +21,17 @@ Assumed:
     good.
   * `filter` is called every `period`, and the base stops by itself when commands cease.
 
+For many robots that all run the same filter, in batches, see `vlingnav_safety.multi`; what that guarantees,
+under which assumptions, stands in `multi.batch`, and why in `multi.stops`.
+
 Not guaranteed: people faster than `obstacle_speed`, being run into while standing, arriving anywhere, and
 anything that certified safety hardware is for.
 """
 
 from vlingnav_safety.barriers import cover_rectangle
-from vlingnav_safety.filter import FilterConfig, LidarBarrierFilter
+from vlingnav_safety.config import FilterConfig
+from vlingnav_safety.filter import LidarBarrierFilter
+from vlingnav_safety.neighbours import NeighbourConfig, NeighbourTracker
 from vlingnav_safety.qp import project, project_batch
 from vlingnav_safety.types import Limits, Neighbours, Obstacles, Report, SafetyFilter, State
 
@@ -34,6 +39,8 @@ __all__ = [
     "FilterConfig",
     "LidarBarrierFilter",
     "Limits",
+    "NeighbourConfig",
+    "NeighbourTracker",
     "Neighbours",
     "Obstacles",
     "Report",

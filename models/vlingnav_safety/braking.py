@@ -101,13 +101,14 @@ def first_breach(
     radius: Array,
     speed: Array,
     age: Array,
+    reach: Array,
     margin: float,
 ) -> int:
     """Find a hit that would come too close to the robot on a stopping path.
 
-    A hit may have moved at `speed` since it was seen, so its distance must exceed `margin + speed * (age +
-    t)`.
-    One that is nearer than that already must not come nearer still: a robot beside a wall may always leave.
+    A hit may have moved at `speed` since it was seen, up to `reach` from there, so its distance must exceed
+    `margin + min(speed * (age + t), reach)`. One that is nearer than that already must not come nearer still:
+    a robot beside a wall may always leave.
 
     Args:
         poses: `(N, 3)` from `stopping_path`.
@@ -117,6 +118,7 @@ def first_breach(
         radius: `(M,)` of each hit [m]; 0 for a range reading.
         speed: `(M,)` bound of each hit's own speed [m/s].
         age: `(M,)` seconds between seeing the hit and the first pose.
+        reach: `(M,)` how far it can come at all before it stands [m]; inf for what need not stand.
         margin: clearance to keep [m].
 
     Returns:
@@ -142,8 +144,8 @@ def first_breach(
                 clearance = min(clearance, np.sqrt(dx * dx + dy * dy) - discs[d, 2] - radius[m])
             if k == 0:
                 now = clearance
-                if now - travel > margin + speed[m] * (age[m] + times[-1]):
+                if now - travel > margin + min(speed[m] * (age[m] + times[-1]), reach[m]):
                     break
-            elif clearance < min(now, margin + speed[m] * (age[m] + times[k])) - 1e-9:
+            elif clearance < min(now, margin + min(speed[m] * (age[m] + times[k]), reach[m])) - 1e-9:
                 return m
     return -1

@@ -1,66 +1,38 @@
 """The filter between every policy and the motors: lidar hits in, the nearest certified command out.
 
 Two things must agree before a command leaves. The barrier rows (`barriers`) shape it: the projection (`qp`)
-slows and steers no more than needed. The stopping path (`braking`) certifies it: after one period of this
-command, counted from when it will come into force, the robot can still brake to a stand without touching.
-What is not certified is moved toward braking until it is; braking itself needs no certificate, it is the rest
-of the path certified last time.
+slows and steers no more than needed, and less where it would stand but the driver's own way is free
+(`ways`). The stopping path (`braking`) certifies it: after one period of this command, counted from when it
+will come into force, the robot can still brake to a stand without touching. What is not certified is moved
+toward braking until it is; braking itself needs no certificate, it is the rest of the path certified last
+time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vlingnav_safety.barriers import Disc, barrier_rows, clearance_and_barrier, cover_from
+from vlingnav_safety.barriers import barrier_rows, clearance_and_barrier, cover_from
 from vlingnav_safety.braking import first_breach, slew, stopping_path
+from vlingnav_safety.config import FilterConfig
 from vlingnav_safety.history import History, compose, into, relative
+from vlingnav_safety.inputs import bad_command, bad_state, bad_surroundings
+from vlingnav_safety.movers import KeepOut, Movers, gather
 from vlingnav_safety.qp import FAILED, SOLVED, project
 from vlingnav_safety.types import Limits, Neighbours, Obstacles, Report, State
+from vlingnav_safety.ways import passes
 
 Array = NDArray[np.float64]
 
 # How far to go from braking to the projected command, moving and turning, tried in this order. The last two
 # leave a robot that stands too close its ways out: turn where it is, or go without turning.
 _SHARES = ((1.0, 1.0), (0.75, 0.75), (0.5, 0.5), (0.25, 0.25), (0.0, 1.0), (1.0, 0.0))
+_LIMITS = ("velocity limit of the base", "limits")
+_DEADLINE = 4.0  # periods between two calls, after which what the base did meanwhile was not certified
 _SPOT = 0.05  # [m/s] below which a command is meant to turn the robot where it stands
-
-
-@dataclass(frozen=True)
-class FilterConfig:
-    """What the filter must know of the robot and of the loop that it runs in.
-
-    Attributes:
-        hull: discs x, y, radius [m] in the body frame that cover the robot; see `barriers.cover_rectangle`.
-        lookahead: how far ahead of the axle a differential drive is steered from [m]; its disc grows by as
-            much.
-        margin: clearance kept from every hit [m]: sensor noise, gaps between rays, what the model leaves out.
-            The barrier keeps all of it, the certificate half.
-        brake_share: share of the base's deceleration that an approach may count on, in (0, 1]: less begins to
-            slow down earlier; what is left over is for surprises.
-        obstacle_speed: bound of the speed of anything seen [m/s]. The robot then stands before it is touched,
-            at the price of going slowly in narrow places.
-        turn_weight: how many metres per second of slowing one rad/s of turning is worth [m]; small steers
-            more.
-        period: time between two calls [s].
-        delay: measured time from a command leaving the filter to the base obeying it [s].
-        state_timeout: oldest odometry acted on [s].
-        obstacles_timeout: oldest scan acted on [s].
-    """
-
-    hull: tuple[Disc, ...] = ((0.0, 0.0, 0.18),)
-    lookahead: float = 0.03
-    margin: float = 0.03
-    brake_share: float = 0.6
-    obstacle_speed: float = 0.1
-    turn_weight: float = 0.1
-    period: float = 0.05
-    delay: float = 0.05
-    state_timeout: float = 0.2
-    obstacles_timeout: float = 0.3
 
 
 class LidarBarrierFilter:
@@ -89,11 +61,14 @@ class LidarBarrierFilter:
         ):
             raise ValueError(f"{config} needs a hull, period > 0, delay >= 0 and 0 < brake_share <= 1")
         self._hull = np.array(config.hull, np.float64)
+        self._keep_out = KeepOut(config.keep_out)
         omni = self._velocity_limit[1] > 0.0
         # The two axes that the projection may change, and the one that it takes as it is.
         self._free, self._fixed = ((0, 1), 2) if omni else ((0, 2), 1)
         self._weight = np.array([1.0, 1.0 if omni else config.turn_weight**2])
         self._discs = self._hull if omni else np.array([cover_from(config.lookahead, config.hull)])
+        # Where the driver aims by himself, the point ahead tells which way to steer and need not hold all.
+        self._aimed = self._hull + (0.0 if omni else np.array([config.lookahead, 0.0, 0.0]))
         linear = self._velocity_limit[:2] > 0.0
         self._brake = float(self._acceleration[:2][linear].min())
         top = float(np.hypot(*self._velocity_limit[:2]))
@@ -115,19 +90,18 @@ class LidarBarrierFilter:
     ) -> tuple[Array, Report]:
         """Return the safe body-frame command `(3,)` nearest to `desired`, and why.
 
-        Neighbours are kept away from like hits that have their radius and may turn wherever they like at
-        their present speed. Never raises for what comes in: it brakes, and the report names the fault.
+        Never raises for what comes in: it brakes, and the report names the fault.
         """
         fault = self._fault(state, desired, neighbours, obstacles, now)
         if fault or obstacles is None:
-            return self._give(now, self._braked(now), Report("brake", fault))
-        points, radius, speed, age = self._movers(state, neighbours, obstacles, now)
-        clearance, barrier = clearance_and_barrier(points, radius, self._hull)
+            return self._give(now, self._braked(now), Report("brake", fault, constraint="input"))
+        movers = self._movers(state, neighbours, obstacles, now)
+        clearance, barrier = clearance_and_barrier(movers.points, movers.radius, self._hull)
 
         # From here on in the frame, and with the velocity, that the robot has when this command comes into
         # force.
         ahead, velocity = self._history.predict(now)
-        points, age = into(ahead, points), age + self.config.delay
+        points, age = into(ahead, movers.points), movers.age + self.config.delay
         step = self._acceleration * self.config.period
         velocity = np.clip(velocity, -self._velocity_limit, self._velocity_limit)
         lower = np.maximum(velocity - step, -self._velocity_limit)
@@ -136,55 +110,77 @@ class LidarBarrierFilter:
 
         # What the certificate below will ask for, as seen from the present speed.
         stopping = float(np.abs(velocity[:2]).max()) / self._brake
-        inflation = self.config.margin + speed * (age + self.config.period + stopping)
-        rows, bounds, source = barrier_rows(
-            points,
-            radius + inflation,
-            self._discs,
-            self.config.brake_share * self._brake,
-            self.config.period,
-            self._reach,
-        )
-        goal = np.clip(desired, -self._velocity_limit, self._velocity_limit)
+        half = 0.5 * self.config.margin  # left to noise: what rows allow now must not fail by a millimetre
+        grown = movers.radius + np.minimum(movers.speed * (age + self.config.period + stopping), movers.reach)
+        rows, bounds, source = self._rows(points, grown + self.config.margin, self._discs)
+        gain = self._gain(bounds)
+        goal = self._beside_people(np.clip(desired, -self._velocity_limit, self._velocity_limit), movers)
         solution, slack, status = self._project(goal, rows, bounds, lower, upper)
         if status != SOLVED and self._fixed == 2:  # turning takes room: stop turning before giving up
             solution, slack, status = self._project(np.array([*goal[:2], 0.0]), rows, bounds, lower, upper)
         if status == FAILED:
             reason = "the projection could not be certified"
-            return self._give(now, self._braked(now), Report("brake", reason, clearance, barrier))
+            report = Report("brake", reason, clearance, barrier, constraint="projection", gain=gain)
+            return self._give(now, self._braked(now), report)
 
         breach = -1
-        for candidate, covers in self._candidates(solution, goal, braked, lower, upper):
+        along, across = False, False
+        if np.hypot(solution[0], solution[1]) < _SPOT <= np.hypot(goal[0], goal[1]):
+            along, across = passes(goal, self._hull, points, movers.radius, half)
+        aimed = None
+        if along:
+            # The driver aims well: rows no stricter than the certificate lead him past and hold him not back.
+            tight = self._rows(points, grown + half, self._aimed)
+            aimed = self._project(goal, tight[0], tight[1], lower, upper)[0]
+        for candidate, covers in self._candidates(aimed, solution, goal, braked, lower, upper, across):
             poses, times = stopping_path(velocity, candidate, self._acceleration, self.config.period)
-            # Half of the margin is left to noise: what the rows allow now must not fail here by a millimetre.
             hit = max(
-                first_breach(poses, times, discs, points, radius, speed, age, 0.5 * self.config.margin)
+                first_breach(
+                    poses, times, discs, points, movers.radius, movers.speed, age, movers.reach, half
+                )
                 for discs in covers
             )
             if hit < 0:
                 break
             breach = hit
         else:
-            reason = f"no room to stop short of {self._name(breach, points, ahead, obstacles)}"
-            return self._give(now, self._braked(now), Report("brake", reason, clearance, barrier, slack))
+            reason = f"no room to stop short of {self._name(breach, points, ahead, movers)}"
+            report = Report("brake", reason, clearance, barrier, slack, movers.name(breach), gain)
+            return self._give(now, self._braked(now), report)
 
-        if breach < 0 and np.array_equal(candidate, np.clip(goal, lower, upper)):
+        if np.array_equal(candidate, np.clip(goal, lower, upper)):
             # The base gets no further toward the goal within the period: the candidate certifies the goal.
             if np.array_equal(goal, desired):
-                return self._give(now, np.array(desired, np.float64), Report("pass", "", clearance, barrier))
-            reason = "velocity limit of the base"
-            return self._give(now, goal, Report("filtered", reason, clearance, barrier))
+                command = np.array(desired, np.float64)
+                return self._give(now, command, Report("pass", "", clearance, barrier, gain=gain))
+            slowed = not np.array_equal(goal, np.clip(desired, -self._velocity_limit, self._velocity_limit))
+            reason, constraint = ("speed near people", "people") if slowed else _LIMITS
+            return self._give(
+                now, goal, Report("filtered", reason, clearance, barrier, 0.0, constraint, gain)
+            )
         if breach >= 0:
-            reason = f"room to stop short of {self._name(breach, points, ahead, obstacles)}"
+            which, reason = breach, "room to stop short of"
         else:
-            tight = int(source[np.argmax(rows @ candidate - bounds)])
-            reason = f"barrier of {self._name(tight, points, ahead, obstacles)}"
-        return self._give(now, candidate, Report("filtered", reason, clearance, barrier, slack))
+            which, reason = int(source[np.argmax(rows @ candidate - bounds)]), "barrier of"
+        reason = f"{reason} {self._name(which, points, ahead, movers)}"
+        report = Report("filtered", reason, clearance, barrier, slack, movers.name(which), gain)
+        return self._give(now, candidate, report)
 
     def _candidates(
-        self, solution: Array, goal: Array, braked: Array, lower: Array, upper: Array
+        self,
+        aimed: Array | None,
+        solution: Array,
+        goal: Array,
+        braked: Array,
+        lower: Array,
+        upper: Array,
+        turn_first: bool,
     ) -> Iterator[tuple[Array, tuple[Array, ...]]]:
         """Commands to certify, best first, each with the discs `(D, 3)` its stop path must keep clear."""
+        if aimed is not None:
+            for moving, turning in _SHARES:
+                share = np.array([moving, moving, turning])
+                yield aimed if moving == turning == 1.0 else braked + share * (aimed - braked), (self._hull,)
         # A look-ahead point swings out where the hull does not, and would forbid a robot beside a wall to
         # turn where it stands. That is certified for the hull itself: first when turning is what is wanted,
         # last when nothing else passes.
@@ -194,7 +190,8 @@ class LidarBarrierFilter:
             spots.append((spot, (self._hull,)))
             free = list(self._free)
             far, near = ((end - goal)[free] for end in (solution, spot))
-            if abs(goal[0]) < _SPOT and near @ (self._weight * near) < far @ (self._weight * far):
+            spinning = abs(goal[0]) < _SPOT and near @ (self._weight * near) < far @ (self._weight * far)
+            if spinning or (turn_first and aimed is None):
                 yield from spots
         for moving, turning in _SHARES:
             share = np.array([moving, moving, turning])
@@ -203,6 +200,27 @@ class LidarBarrierFilter:
             # clear need not keep the hull clear.
             yield solution if exact else braked + share * (solution - braked), (self._discs, self._hull)
         yield from spots
+
+    def _rows(self, points: Array, radius: Array, discs: Array) -> tuple[Array, Array, NDArray[np.int64]]:
+        """See `barriers.barrier_rows`."""
+        brake = self.config.brake_share * self._brake
+        return barrier_rows(points, radius, discs, brake, self.config.period, self._reach)
+
+    def _gain(self, bounds: Array) -> float:
+        """Class-K gain F(e) / e [1/s] of the row with least room, e = (F^2 + 2 F a dt) / 2a; 0 without."""
+        brake = self.config.brake_share * self._brake
+        return 2.0 * brake / (float(bounds.min()) + 2.0 * brake * self.config.period) if len(bounds) else 0.0
+
+    def _beside_people(self, goal: Array, movers: Movers) -> Array:
+        """`goal (3,)`, slower on the same curve where people are near."""
+        speed = float(np.hypot(goal[0], goal[1]))
+        if not movers.person.any() or speed <= self.config.people_speed:
+            return goal
+        people = movers.points[movers.person], movers.radius[movers.person]
+        distance, _ = clearance_and_barrier(*people, self._hull)
+        room = max(0.0, distance - self.config.people_distance)
+        limit = np.sqrt(self.config.people_speed**2 + 2.0 * self.config.brake_share * self._brake * room)
+        return goal * min(1.0, float(limit) / speed)
 
     def _project(
         self, goal: Array, rows: Array, bounds: Array, lower: Array, upper: Array
@@ -225,45 +243,30 @@ class LidarBarrierFilter:
         if not np.isfinite(now) or now < self._history.last_time:
             self.reset()
             return "the clock went back or is not finite"
-        if state is None or not (_finite(state.pose, (3,)) and _finite(state.velocity, (3,))):
-            return "odometry is missing or not finite"
-        fault = _late(now - state.stamp, self.config.state_timeout, "odometry") or self._history.add_state(
-            state
-        )
-        if fault:
-            return fault
-        if obstacles is None:
-            return "there is no scan"
-        late = _late(now - obstacles.stamp, self.config.obstacles_timeout, "scan")
-        if late:
-            return late
-        if not _finite(obstacles.points, (*np.shape(obstacles.points)[:1], 2)):
-            return "the scan has hits that are not finite"
-        count = np.size(neighbours.radius)
-        if not (
-            _finite(neighbours.position, (count, 2))
-            and _finite(neighbours.velocity, (count, 2))
-            and _finite(neighbours.radius, (count,))
+        if np.isfinite(self._history.last_time) and (
+            now - self._history.last_time > _DEADLINE * self.config.period
         ):
-            return "a neighbour is not finite"
-        if not _finite(desired, (3,)):
-            return "the desired command is not finite"
-        return ""
+            return (
+                f"the filter was last called {now - self._history.last_time:.2f} s ago, its deadline missed"
+            )
+        fault = bad_state(self.config, state, now) or self._history.add_state(state)
+        fault = fault or bad_surroundings(self.config, neighbours, obstacles, now)
+        fault = fault or bad_command(desired, float(self._velocity_limit.max()))
+        zone = "" if fault else self._keep_out.holding(state.pose)
+        return fault or (f"the robot is inside {zone}; take it out by hand" if zone else "")
 
-    def _movers(
-        self, state: State, neighbours: Neighbours, obstacles: Obstacles, now: float
-    ) -> tuple[Array, Array, Array, Array]:
-        """Hits and neighbours: points `(M, 2)` in the body frame now; radii, speed bounds, ages `(M,)`."""
+    def _movers(self, state: State, neighbours: Neighbours, obstacles: Obstacles, now: float) -> Movers:
+        """Everything to keep clear of, in the body frame of now."""
         moved = relative(self._history.pose_at(obstacles.stamp), state.pose)
-        here, there = np.asarray(obstacles.points, np.float64), np.asarray(neighbours.position, np.float64)
-        points = np.concatenate([into(moved, here), into(state.pose, there)])
-        radius, speed, age = np.zeros(len(points)), np.zeros(len(points)), np.zeros(len(points))
-        scanned = len(here)
-        radius[scanned:] = neighbours.radius
-        speed[:scanned] = self.config.obstacle_speed
-        speed[scanned:] = np.hypot(neighbours.velocity[:, 0], neighbours.velocity[:, 1])
-        age[:scanned] = max(0.0, now - obstacles.stamp)
-        return points, radius, speed, age
+        return gather(
+            state.pose,
+            into(moved, np.asarray(obstacles.points, np.float64)),
+            max(0.0, now - obstacles.stamp),
+            self.config.obstacle_speed,
+            neighbours,
+            self._keep_out,
+            self.config.delay + self.config.period,
+        )
 
     def _braked(self, now: float) -> Array:
         """Next command of a braking ramp, from the lesser of predicted velocity and last command.
@@ -282,21 +285,10 @@ class LidarBarrierFilter:
         return command.copy(), report
 
     @staticmethod
-    def _name(index: int, points: Array, ahead: Array, obstacles: Obstacles) -> str:
-        """Say which hit or neighbour it is, in the body frame of now."""
-        if index >= len(obstacles.points):
-            return f"neighbour {index - len(obstacles.points)}"
+    def _name(index: int, points: Array, ahead: Array, movers: Movers) -> str:
+        """Say which hit, robot, person or zone it is; a hit in the body frame of now."""
+        name = movers.name(index)
+        if name != "hit":
+            return name
         x, y, _ = compose(ahead, np.array([*points[index], 0.0]))
         return f"the hit at ({x:.2f}, {y:.2f}) m"
-
-
-def _late(age: float, timeout: float, what: str) -> str:
-    if -timeout <= age <= timeout:
-        return ""
-    return (
-        f"{what} is {age:.2f} s old, more than {timeout:.2f} s" if age > 0 else f"{what} has no stamp of now"
-    )
-
-
-def _finite(array: Array, shape: tuple[int, ...]) -> bool:
-    return np.shape(array) == shape and bool(np.all(np.isfinite(array)))

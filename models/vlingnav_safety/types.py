@@ -45,11 +45,31 @@ class State:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Other movers, in the world frame: `(N, 2)` [m], `(N, 2)` [m/s] and hull radius `(N,)` [m]."""
+    """Robots and people whose motion is known, in the frame of the odometry.
+
+    What is given a default may be one number for all.
+
+    Attributes:
+        position: `(N, 2)` [m] where each was when it was last heard of.
+        velocity: `(N, 2)` [m/s] then.
+        radius: `(N,)` of its hull [m], with how far off `position` may be.
+        age: `(N,)` time since then [s].
+        acceleration: `(N,)` by how much its speed can change per second [m/s^2].
+        top: `(N,)` the most that its speed can become by that [m/s].
+        brakes: `(N,)` whether it runs this filter too: then it is where it is, or on its way to a stand.
+        person: `(N,)` whether it is a person, beside whom the robot goes slowly.
+        name: what to call each in a report, e.g. "robot2"; its number where there are no names.
+    """
 
     position: Array = field(default_factory=lambda: np.zeros((0, 2)))
     velocity: Array = field(default_factory=lambda: np.zeros((0, 2)))
     radius: Array = field(default_factory=lambda: np.zeros(0))
+    age: Array | float = 0.0
+    acceleration: Array | float = 0.0
+    top: Array | float = 0.0
+    brakes: NDArray[np.bool_] | bool = False
+    person: NDArray[np.bool_] | bool = False
+    name: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,6 +95,8 @@ class Report:
         clearance: distance from hull to nearest hit [m]; inf when nothing is seen.
         barrier: the smallest h = d^2 - r^2 [m^2] of the hull's discs; negative means in contact.
         slack: how far the least-violating solution misses a constraint; 0 when all hold.
+        constraint: what acted: "hit", "robot2", "person 0", "keep-out 1", "people", "limits", "input", or "".
+        gain: class-K gain at the constraint nearest to binding [1/s]: how fast its room may be used up.
     """
 
     status: str
@@ -82,6 +104,8 @@ class Report:
     clearance: float = float("inf")
     barrier: float = float("inf")
     slack: float = 0.0
+    constraint: str = ""
+    gain: float = 0.0
 
 
 class SafetyFilter(Protocol):

@@ -103,6 +103,16 @@ BAD: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
         "desired command",
     ),
     "no desired": (lambda inputs: inputs.update(desired=None), "desired command is not finite"),
+    "absurd desired": (
+        lambda inputs: inputs.update(desired=np.array([1e9, 0.0, 0.0])),
+        "is absurd",
+    ),
+    "absurd neighbour age": (
+        lambda inputs: inputs.update(
+            neighbours=Neighbours(np.array([[9.0, 9.0]]), np.zeros((1, 2)), np.ones(1), age=NAN)
+        ),
+        "neighbour is not finite",
+    ),
     "NaN neighbour": (
         lambda inputs: inputs.update(
             neighbours=Neighbours(np.array([[1.0, NAN]]), np.zeros((1, 2)), np.ones(1))
@@ -114,11 +124,15 @@ BAD: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_brakes(name: str) -> None:
-    """It ramps to zero at the base's deceleration, names the fault, and goes on when it is over."""
+    """It ramps to zero at the base's deceleration, names the fault, and goes on when it is over.
+
+    It stands within v^2 / 2a and a period; without the filter it would be in a wall that stands there.
+    """
     spoil, reason = BAD[name]
     drive = Drive()
     while drive.velocity[0] < 0.6 - 1e-9:
         assert drive.call()[1].status == "pass"
+    wall = drive.pose[0] + 0.6**2 / (2 * 1.5) + 0.6 * 0.05
     if name == "odometry jump":  # one jump is one fault: what follows is consistent again
         before = drive.velocity[0]
         command, report = drive.call(spoil)
@@ -130,6 +144,7 @@ def test_bad_input_brakes(name: str) -> None:
         assert report.status == "brake"
         assert reason in report.reason
         np.testing.assert_allclose(command, [max(0.0, 0.6 - 1.5 * 0.05 * step), 0.0, 0.0], atol=1e-9)
+    assert drive.velocity[0] == 0.0 and drive.pose[0] < wall < drive.pose[0] + 11 * 0.05 * 0.6
     command, report = drive.call()
     assert report.status == "pass" and np.array_equal(command, FORWARD)
 
@@ -143,6 +158,21 @@ def test_the_clock_going_back_brakes() -> None:
     assert report.status == "brake" and "clock" in report.reason
     assert command[0] == 0.0
     for _ in range(2):
+        report = drive.call()[1]
+    assert report.status == "pass"
+
+
+@pytest.mark.parametrize("jump,reason", [(10.0, "last called 10.05 s ago"), (0.3, "deadline missed")])
+def test_a_clock_that_jumps_and_a_missed_deadline_brake(jump: float, reason: str) -> None:
+    """What the base did in between was not certified; it goes on when calls come in time."""
+    drive = Drive()
+    for _ in range(12):
+        drive.call()
+    drive.now += jump
+    command, report = drive.call()
+    assert report.status == "brake" and reason in report.reason
+    assert command[0] <= 0.6 - 1.5 * 0.05 + 1e-9
+    for _ in range(3):
         report = drive.call()[1]
     assert report.status == "pass"
 

@@ -172,6 +172,29 @@ def test_least_violation_is_the_least() -> None:
         assert slack[k] == pytest.approx(smallest_violation(a[k], b[k], lower[k], upper[k]), abs=1e-8)
 
 
+def test_what_is_dear_is_missed_less() -> None:
+    """Two walls 0.4 too close: the upper one is three times as dear, so it is missed by a third."""
+    a, b = np.array([[[0.0, 1.0], [0.0, -1.0]]]), np.array([[-0.2, -0.2]])
+    box, give = np.ones((1, 2)), np.array([[0.5, 1.5]])
+    u, slack, status = project_batch(np.array([[0.7, 0.5]]), a, b, -box, box, ONE, give)
+    assert status[0] == INFEASIBLE
+    assert slack[0] == pytest.approx(0.2)
+    np.testing.assert_allclose(u[0], [0.7, -0.1], atol=1e-9)
+
+
+def test_the_least_violation_by_cost_is_the_least() -> None:
+    desired, a, b, lower, upper = problems("empty", 60, 7, seed=3)
+    give = np.random.default_rng(0).uniform(0.2, 5.0, b.shape)
+    u, slack, status = project_batch(desired, a, b, lower, upper, ONE, give)
+    assert np.sum(status == INFEASIBLE) > 40
+    miss = (np.einsum("kmi,ki->km", a, u) - b) / np.linalg.norm(a, axis=-1) / give
+    np.testing.assert_allclose(np.maximum(miss.max(axis=1), 0.0), slack, atol=1e-8)
+    around = np.random.default_rng(1).uniform(lower[0], upper[0], (20000, 2))
+    for k in np.flatnonzero(status == INFEASIBLE):  # none of 20 000 commands misses by less
+        length = np.linalg.norm(a[k], axis=-1) * give[k]
+        assert ((around @ a[k].T - b[k]) / length).max(axis=1).min() >= slack[k] - 1e-9
+
+
 def test_among_the_least_violating_the_nearest_is_taken() -> None:
     """Two walls too close: the middle line is all equally bad, so the desired speed along it is kept."""
     a, b = np.array([[0.0, 1.0], [0.0, -1.0]]), np.array([-0.2, -0.2])
@@ -239,3 +262,13 @@ def test_nan_fails_alone(argument: int) -> None:
 def test_bad_box_fails(box: tuple[float, float]) -> None:
     lower, upper = np.array([box[0], -1.0]), np.array([box[1], 1.0])
     assert project(np.zeros(2), np.zeros((0, 2)), np.zeros(0), lower, upper, ONE)[2] == FAILED
+
+
+def test_bench_compares_the_same_answers() -> None:
+    """All exact solvers that are installed find what ours finds, so the times compare the same work."""
+    from vlingnav_safety.bench import bench_qp
+
+    figures = bench_qp(batch=20, rows=(5,), rounds=1)
+    for name in ("daqp", "quadprog"):
+        assert figures["error"][name]["5"] < 1e-9
+        assert figures["us_per_agent"][name]["5"] > figures["us_per_agent"]["ours"]["5"] > 0.0

@@ -15,6 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import vlingnav_safety.filter as filter_module
+
 SECONDS = 15.0
 WALKING = 0.8  # [m/s]
 shared_fixtures = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -174,6 +176,41 @@ def test_passes_a_door(robot: Any, kinematics: Any, start: tuple[float, float, f
     trace = kinematics.drive(robot, world, np.array(start), head_for_goal, 40.0)
     assert trace.clearance.min() > 0.0
     assert np.linalg.norm(trace.poses[-1, :2] - [4.0, 0.0]) < 0.2
+
+
+def gap(kinematics: Any, thickness: float) -> Any:
+    """A gap of 0.44 m in a wall, for a hull of 0.36 m."""
+    deep = kinematics.polyline((0, 0.22), (0, 4), (thickness, 4), (thickness, 0.22), (0, 0.22))
+    return kinematics.World(np.concatenate([kinematics.box(0, 0, 16, 16), deep, deep * [1.0, -1.0]]))
+
+
+def pursue(now: float, pose: np.ndarray) -> np.ndarray:
+    """Pure pursuit of the line through the gap at 0.4 m/s, 0.35 m ahead."""
+    target = np.array([np.sqrt(max(0.35**2 - pose[1] ** 2, 0.01)), -pose[1]])
+    c, s = np.cos(pose[2]), np.sin(pose[2])
+    left = c * target[1] - s * target[0]
+    return np.array([0.4, 0.0, np.clip(0.8 * left / (target @ target), -1.5, 1.5)])
+
+
+@pytest.mark.parametrize("thickness", [0.02, 0.3])
+@pytest.mark.parametrize("angle", [-40.0, 0.0, 20.0, 40.0])
+def test_passes_a_gap_little_wider_than_itself(kinematics: Any, angle: float, thickness: float) -> None:
+    """The rows alone hold it back on both sides; a driver who aims well is led past."""
+    robot, bearing = kinematics.ROBOTS["diff"], np.radians(angle)
+    start = np.array([-np.cos(bearing), -np.sin(bearing), bearing])
+    trace = kinematics.drive(robot, gap(kinematics, thickness), start, pursue, 16.0)
+    assert trace.clearance.min() > 0.015
+    assert trace.poses[-1, 0] > thickness + 0.3
+
+
+def test_without_looking_at_the_way_it_stands_before_the_gap(
+    kinematics: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That `ways.passes` is what leads it through."""
+    monkeypatch.setattr(filter_module, "passes", lambda *_: (False, False))
+    start = np.array([-1.0, 0.0, 0.0])
+    trace = kinematics.drive(kinematics.ROBOTS["diff"], gap(kinematics, 0.02), start, pursue, 10.0)
+    assert trace.poses[-1, 0] < -0.1
 
 
 def test_turns_in_place_beside_a_wall(robot: Any, kinematics: Any) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 
 from vlingnav import graph
+from vlingnav.params import Value
 
 
 def add_up(parser: argparse.ArgumentParser) -> None:
     """Start the robot graph, in simulation or on a robot; with --goal, go there and end."""
     parser.add_argument("demo", choices=sorted(graph.DEMOS), help="which graph")
     for argument in graph.ARGUMENTS:
-        _add_graph_argument(parser, argument)
+        _add_graph_argument(parser, argument, None)  # a demo may have another default
     parser.add_argument(
         "--goal", metavar="TEXT", help='what to find, e.g. "find the red chair"; ends with its outcome'
     )
@@ -34,7 +35,8 @@ def add_go(parser: argparse.ArgumentParser) -> None:
 def add_bench_loop(parser: argparse.ArgumentParser) -> None:
     """Measure image to cmd_vel through the whole simulated graph, over DDS."""
     for name in ("robot", "house", "max_rooms", "policy"):
-        _add_graph_argument(parser, next(a for a in graph.ARGUMENTS if a.name == name))
+        argument = next(a for a in graph.ARGUMENTS if a.name == name)
+        _add_graph_argument(parser, argument, argument.default)
     parser.add_argument(
         "--goal", default="find the chair", metavar="TEXT", help="what keeps the policy at work"
     )
@@ -44,16 +46,16 @@ def add_bench_loop(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_run_bench_loop)
 
 
-def _add_graph_argument(parser: argparse.ArgumentParser, argument: graph.Argument) -> None:
+def _add_graph_argument(
+    parser: argparse.ArgumentParser, argument: graph.Argument, default: Value | None
+) -> None:
     option = f"--{argument.name.replace('_', '-')}"
     if isinstance(argument.default, bool):
         flag = argparse.BooleanOptionalAction
-        parser.add_argument(option, action=flag, default=argument.default, help=argument.description)
+        parser.add_argument(option, action=flag, default=default, help=argument.description)
     else:
         text = f"{argument.description} (default: {argument.default})"
-        parser.add_argument(
-            option, type=type(argument.default), default=argument.default, help=text, metavar="X"
-        )
+        parser.add_argument(option, type=type(argument.default), default=default, help=text, metavar="X")
 
 
 def _run_up(args: argparse.Namespace) -> dict | None:

@@ -151,6 +151,12 @@ def odometry(message: OdometryMsg) -> tuple[float, Odometry]:
     return seconds(message.header.stamp), Odometry(pose, velocity)
 
 
+def uncertainty(message: OdometryMsg) -> float:
+    """How far off the position may be [m]: two standard deviations along the worse axis; NaN for nonsense."""
+    covariance = message.pose.covariance
+    return 2.0 * math.sqrt(worst) if (worst := max(covariance[0], covariance[7])) >= 0.0 else math.nan
+
+
 def odometry_message(value: Odometry, time: float, frame: str, child: str) -> OdometryMsg:
     """Odometry as a message in `frame`, velocities in `child`."""
     message = OdometryMsg(child_frame_id=child)

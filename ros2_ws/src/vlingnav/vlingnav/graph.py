@@ -69,10 +69,19 @@ NODES = {
 
 DEMOS: dict[str, tuple[str, ...]] = {
     "navigate": ("sim", "safety", "controller", "policy"),
+    "multi_robot": ("sim", "safety", "controller", "policy"),
     "sim": ("sim",),
     "safety": ("safety",),
 }
 """Nodes of each demo, in the order they are started; they are stopped in the reverse order."""
+
+FLEET = {"multi_robot": 4}
+"""Demos with more than one robot, and how many; their namespaces are numbered: robot0, robot1, ..."""
+
+DEFAULTS: dict[str, dict[str, Value]] = {
+    "multi_robot": {"house": 800_018, "max_rooms": 4, "policy": "vlingnav.missions:pilot"}
+}
+"""Arguments whose defaults are others in a demo. Its scripted policy knows that house and no other."""
 
 ARGUMENTS = (
     Argument("robot", "diff", "Kind of robot: a file in config/robots.", "sim.robot"),
@@ -101,10 +110,59 @@ ARGUMENTS = (
 )
 
 
+def default(argument: Argument, demo: str) -> Value:
+    """What an argument is in a demo where nobody sets it."""
+    return DEFAULTS.get(demo, {}).get(argument.name, argument.default)
+
+
 def members(demo: str, simulation: bool = True) -> tuple[Node, ...]:
     """Nodes of a demo; without those that simulate on a real robot."""
     nodes = tuple(NODES[name] for name in DEMOS[demo])
     return tuple(node for node in nodes if simulation or not node.simulates)
+
+
+def namespaces(demo: str, namespace: str) -> tuple[str, ...]:
+    """Namespace of each robot of a demo, without slashes; "" for a robot that has none."""
+    name = namespace.strip("/")
+    return tuple(f"{name}{k}" for k in range(FLEET[demo])) if demo in FLEET else (name,)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A node where it runs: in which namespace, and with the parameters that its place gives it."""
+
+    node: Node
+    namespace: str
+    parameters: tuple[tuple[str, Value], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Absolute name."""
+        return f"/{self.namespace}/{self.node.name}" if self.namespace else f"/{self.node.name}"
+
+
+def placed(demo: str, namespace: str, simulation: bool = True) -> tuple[Placed, ...]:
+    """All nodes of a demo: those of each robot in its namespace; one world, in none if robots share it.
+
+    Who shares a world is told of the others: `sim.robots`, the namespaces it simulates, and
+    `safety.neighbours`, those whose odometry is listened to.
+    """
+    robots, nodes = namespaces(demo, namespace), members(demo, simulation)
+    if len(robots) == 1:
+        return tuple(Placed(node, robots[0]) for node in nodes)
+    worlds = [
+        Placed(n, "", (("robots", ",".join(robots)), ("publish_people", True))) for n in nodes if n.simulates
+    ]
+    return (
+        *worlds,
+        *(
+            Placed(node, mine, (("neighbours", ",".join(others)),) if node.name == "safety" else ())
+            for mine in robots
+            for others in [tuple(f"/{other}" for other in robots if other != mine)]
+            for node in nodes
+            if not node.simulates
+        ),
+    )
 
 
 def arguments(demo: str) -> tuple[Argument, ...]:

@@ -28,6 +28,8 @@ from lifecycle_msgs.msg import Transition
 
 from vlingnav import graph
 
+_NAMESPACE = "@"  # stands for a namespace that is known only when the launch runs
+
 
 def describe(demo: str) -> LaunchDescription:
     """The launch description of one of `graph.DEMOS`; `ros2 launch … --show-args` lists its arguments."""
@@ -41,22 +43,30 @@ def describe(demo: str) -> LaunchDescription:
     )
     for argument in graph.arguments(demo):
         choices = graph.robots() if argument.name == "robot" else None
-        default = (
-            str(argument.default).lower() if isinstance(argument.default, bool) else str(argument.default)
-        )
+        value = graph.default(argument, demo)
+        default = str(value).lower() if isinstance(value, bool) else str(value)
         description.add_action(
             DeclareLaunchArgument(
                 argument.name, default_value=default, description=argument.description, choices=choices
             )
         )
-    for node in graph.members(demo):
-        for action in _lifecycle_node(node, demo):
+    for placed in graph.placed(demo, _NAMESPACE):
+        for action in _lifecycle_node(placed, demo):
             description.add_action(action)
     return description
 
 
-def _lifecycle_node(node: graph.Node, demo: str) -> list:
+def _named(text: str) -> list:
+    """`text` with the launch argument `namespace` wherever `_NAMESPACE` stands."""
+    parts: list = [text.split(_NAMESPACE)[0]]
+    for part in text.split(_NAMESPACE)[1:]:
+        parts += [LaunchConfiguration("namespace"), part]
+    return parts
+
+
+def _lifecycle_node(placed: graph.Placed, demo: str) -> list:
     """The node, and the two events that walk it to ACTIVE."""
+    node = placed.node
     names = {argument.name for argument in graph.arguments(demo)}
     simulation = LaunchConfiguration("simulation") if "simulation" in names else "true"
     clock = LaunchConfiguration("use_sim_time") if "use_sim_time" in names else simulation
@@ -71,6 +81,9 @@ def _lifecycle_node(node: graph.Node, demo: str) -> list:
         if owner == node.name:
             value = ParameterValue(LaunchConfiguration(argument.name), value_type=type(argument.default))
             parameters.append({parameter: value})
+    for name, value in placed.parameters:
+        text = ParameterValue(_named(value), value_type=str) if isinstance(value, str) else value
+        parameters.append({name: text})
     condition = IfCondition(simulation) if node.simulates else None
 
     def end_with_it(_event: Event, context: LaunchContext) -> Shutdown | None:
@@ -81,7 +94,7 @@ def _lifecycle_node(node: graph.Node, demo: str) -> list:
         package="vlingnav",
         executable=node.executable,
         name=node.name,
-        namespace=LaunchConfiguration("namespace"),
+        namespace=_named(placed.namespace),
         parameters=parameters,
         remappings=list(node.remaps),
         output="screen",

@@ -1,4 +1,4 @@
-"""What the safety node did, for RViz: hull, hits, desired and applied velocity, and the reason in words."""
+"""What the safety node did, for RViz: hull, hits, others, desired and applied velocity, the reason."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ _COLOURS = {
     "brake": ColorRGBA(r=0.9, g=0.15, b=0.15, a=1.0),
 }
 _GREY = ColorRGBA(r=0.6, g=0.6, b=0.6, a=0.8)
+_BLUE = ColorRGBA(r=0.2, g=0.5, b=0.9, a=0.9)
 _ANGLES = np.linspace(0.0, math.tau, 37)
 _PREVIEW_S = 1.0  # arrows show where a velocity leads in this time
 
@@ -31,10 +32,11 @@ def safety_markers(
     applied: Array,
     obstacles: Obstacles | None,
     hull: Array,
+    others: Array,
     stamp: Time,
     frame: str,
 ) -> MarkerArray:
-    """All markers of one filter step in the body frame; `hull (D, 3)` is its discs x, y, radius [m]."""
+    """All markers of one step; `hull (D, 3)` and `others (N, 3)` are discs x, y, radius [m] in `frame`."""
 
     def marker(number: int, kind: int, colour: ColorRGBA, width: float) -> Marker:
         m = Marker(ns="safety", id=number, type=kind, action=Marker.ADD, color=colour)
@@ -44,10 +46,14 @@ def safety_markers(
         return m
 
     colour = _COLOURS[report.status]
-    outline = marker(0, Marker.LINE_LIST, colour, 0.02)
-    for x, y, radius in hull.tolist():
-        corners = [Point(x=x + radius * math.cos(a), y=y + radius * math.sin(a)) for a in _ANGLES]
-        outline.points += [end for side in zip(corners, corners[1:], strict=False) for end in side]
+
+    def circles(number: int, shade: ColorRGBA, discs: Array) -> Marker:
+        outline = marker(number, Marker.LINE_LIST, shade, 0.02)
+        for x, y, radius in discs.tolist():
+            corners = [Point(x=x + radius * math.cos(a), y=y + radius * math.sin(a)) for a in _ANGLES]
+            outline.points += [end for side in zip(corners, corners[1:], strict=False) for end in side]
+        return outline
+
     hits = marker(1, Marker.POINTS, _GREY, 0.03)
     hits.points = [] if obstacles is None else [Point(x=x, y=y) for x, y in obstacles.points.tolist()]
     arrows = []
@@ -59,5 +65,8 @@ def safety_markers(
         arrows.append(arrow)
     text = marker(4, Marker.TEXT_VIEW_FACING, colour, 0.12)
     text.text = report.reason or report.status
+    if report.gain > 0.0:
+        text.text += f"\ngain {report.gain:.1f}/s, slack {report.slack:.2f} m/s"
     text.pose.position.z = 0.6
-    return MarkerArray(markers=[outline, hits, *arrows, text])
+    outlines = [circles(0, colour, hull), circles(5, _BLUE, others)]
+    return MarkerArray(markers=[*outlines, hits, *arrows, text])

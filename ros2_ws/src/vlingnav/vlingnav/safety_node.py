@@ -19,10 +19,13 @@ from vlingnav import convert, limits, topics
 from vlingnav.markers import safety_markers
 from vlingnav.node import Fault, ManagedNode, run
 from vlingnav.params import Parameter
+from vlingnav.surroundings import Surroundings
 from vlingnav_interfaces.msg import SafetyState
 from vlingnav_policy.types import Odometry
-from vlingnav_safety import FilterConfig, LidarBarrierFilter
-from vlingnav_safety.types import Limits, Neighbours, Obstacles, Report, State
+from vlingnav_safety import FilterConfig, LidarBarrierFilter, NeighbourConfig
+from vlingnav_safety.history import into
+from vlingnav_safety.movers import Polygon
+from vlingnav_safety.types import Limits, Obstacles, Report, State
 
 Array = NDArray[np.float64]
 
@@ -55,6 +58,12 @@ class SafetyNode(ManagedNode):
             "Publish cmd_vel as TwistStamped; false for bases that take Twist.",
             read_only=True,
         ),
+        Parameter(
+            "desired_stamped",
+            True,
+            "Take cmd_vel_desired as TwistStamped; false for senders of Twist.",
+            read_only=True,
+        ),
         Parameter("base_frame", "base_link", "Frame of the commands: the robot's body."),
         Parameter(
             "hull_discs_m", (0.0, 0.0, 0.18), "Discs x, y, radius, one after another, that cover the hull."
@@ -65,6 +74,45 @@ class SafetyNode(ManagedNode):
             0.1,
             "Speed that anything seen may have; the robot keeps room for it.",
             (0.0, 3.0),
+        ),
+        Parameter(
+            "neighbours",
+            "",
+            "Namespaces of the other robots, separated by commas, whose odom this one listens to.",
+        ),
+        Parameter("neighbour_radius_m", 0.18, "Radius of the other robots' hulls.", (0.0, 5.0)),
+        Parameter("neighbour_speed_mps", 0.6, "Largest speed of the other robots.", (0.0, 5.0)),
+        Parameter(
+            "neighbour_acceleration_mps2",
+            1.5,
+            "By how much the other robots change their speed, and brake.",
+            (0.1, 20.0),
+        ),
+        Parameter(
+            "neighbour_timeout_s",
+            0.3,
+            "A robot that is silent for this long may be anywhere that it can have got to.",
+            (0.05, 5.0),
+        ),
+        Parameter(
+            "neighbour_memory_s",
+            5.0,
+            "A robot that is silent for this long is left to the lidar.",
+            (0.1, 60.0),
+        ),
+        Parameter("people_speed_mps", 0.3, "The robot's speed beside people.", (0.05, 5.0)),
+        Parameter("people_distance_m", 1.2, "From hull to person, what counts as beside.", (0.0, 10.0)),
+        Parameter(
+            "people_timeout_s",
+            0.5,
+            "The robot brakes when a detector of people that has been heard is silent for this long.",
+            (0.05, 5.0),
+        ),
+        Parameter(
+            "keep_out",
+            "",
+            "Zones to stay out of, in metres in the frame of odom: corners x y separated by commas, zones "
+            'by semicolons, as in "1 0, 2 0, 2 1; 4 4, 5 4, 5 5".',
         ),
         Parameter("base_delay_s", 0.05, "Time that the base takes to obey a command.", (0.0, 1.0)),
         Parameter("lidar_x_m", 0.0, "Where the lidar is mounted, forward of the hull's centre.", (-2.0, 2.0)),
@@ -95,6 +143,9 @@ class SafetyNode(ManagedNode):
             delay=self.param("base_delay_s"),
             state_timeout=self.param("odometry_timeout_s"),
             obstacles_timeout=self.param("scan_timeout_s"),
+            people_distance=self.param("people_distance_m"),
+            people_speed=self.param("people_speed_mps"),
+            keep_out=_zones(self.param("keep_out")),
         )
         try:
             self._filter = LidarBarrierFilter(config, base)
@@ -109,17 +160,27 @@ class SafetyNode(ManagedNode):
         self._scan = self.input(
             topics.SCAN, lambda message: convert.obstacles(message, mount), self.param("scan_timeout_s")
         )
+        fleet = NeighbourConfig(
+            radius=self.param("neighbour_radius_m"),
+            top=self.param("neighbour_speed_mps"),
+            acceleration=self.param("neighbour_acceleration_mps2"),
+            timeout=self.param("neighbour_timeout_s"),
+            memory=self.param("neighbour_memory_s"),
+        )
+        robots = tuple(name.strip() for name in self.param("neighbours").split(",") if name.strip())
+        self._surroundings = Surroundings(self, robots, fleet)
         tick = self.every(1.0 / self.param("rate_hz"), self._tick)
+        stamped = self.param("desired_stamped")
         self._desired = self.input(
-            topics.CMD_VEL_DESIRED,
-            lambda message: convert.command(message.twist),
+            topics.CMD_VEL_DESIRED if stamped else topics.CMD_VEL_DESIRED_UNSTAMPED,
+            lambda message: convert.command(message.twist if stamped else message),
             self.param("command_timeout_s"),
             tick.now,
         )
 
     def halt(self) -> None:
         """Say zero once, and why."""
-        self._publish(STAND, STAND, Report("brake", "the safety node was deactivated"), None)
+        self._publish(STAND, STAND, Report("brake", "the safety node was deactivated"))
 
     def activate(self) -> None:
         """Start with no memory of commands that were given before."""
@@ -129,21 +190,28 @@ class SafetyNode(ManagedNode):
         desired = STAND if self._desired.value is None else self._desired.value
         stamp, odometry = self._odometry.value or (-math.inf, Odometry(NOWHERE, NOWHERE))
         obstacles: Obstacles | None = self._scan.value
-        begun = self.steady()
-        problem = self.first_problem()
+        begun, now = self.steady(), self.now()
+        problem = self.first_problem() or self._surroundings.problem()
+        others = self._surroundings.at(now)
         applied, report = self._filter.filter(
             State(odometry.pose, odometry.velocity, stamp),
             desired,
-            Neighbours(),
+            others,
             None if problem else obstacles,  # no scan brakes, at the rate that the base can
-            self.now(),
+            now,
         )
         if problem:
-            report = replace(report, status="brake", reason=problem)
+            report = replace(report, status="brake", reason=problem, constraint="input")
         self.diagnostics.latency("filter", self.steady() - begun)
-        self._publish(desired, applied, report, obstacles)
+        self._publish(desired, applied, report)
+        if self._markers.get_subscription_count():
+            place = np.column_stack([into(odometry.pose, others.position), others.radius])
+            header = self.get_clock().now().to_msg(), self.param("base_frame")
+            self._markers.publish(
+                safety_markers(report, desired, applied, obstacles, self._hull, place, *header)
+            )
 
-    def _publish(self, desired: Array, applied: Array, report: Report, obstacles: Obstacles | None) -> None:
+    def _publish(self, desired: Array, applied: Array, report: Report) -> None:
         message = TwistStamped(twist=convert.twist(applied))
         now, frame = self.get_clock().now().to_msg(), self.param("base_frame")
         message.header.stamp, message.header.frame_id = now, frame
@@ -156,12 +224,30 @@ class SafetyNode(ManagedNode):
             clearance_m=report.clearance,
             barrier_m2=report.barrier,
             slack=report.slack,
+            constraint=report.constraint,
+            gain=report.gain,
             desired=convert.twist(desired),
             applied=message.twist,
         )
         self._states.publish(state)
-        if self._markers.get_subscription_count():
-            self._markers.publish(safety_markers(report, desired, applied, obstacles, self._hull, now, frame))
+
+
+def _zones(text: str) -> tuple[Polygon, ...]:
+    """The parameter `keep_out` as polygons.
+
+    Raises:
+        Fault: it cannot be read.
+    """
+    try:
+        return tuple(
+            tuple((float(x), float(y)) for x, y in (corner.split() for corner in zone.split(",")))
+            for zone in text.split(";")
+            if zone.strip()
+        )
+    except ValueError as error:
+        raise Fault(
+            f'keep_out {text!r} cannot be read; write it as "1 0, 2 0, 2 1; 4 4, 5 4, 5 5"'
+        ) from error
 
 
 def main() -> None:

@@ -13,14 +13,15 @@ import numpy as np
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.parameter import Parameter as RosParameter
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CameraInfo, LaserScan
 
 from vlingnav import convert, topics
+from vlingnav.missions import missions
 from vlingnav.node import Fault, ManagedNode, run
 from vlingnav.params import Parameter
+from vlingnav.sim_robot import SimRobot
 from vlingnav.window import Window
 from vlingnav_interfaces.srv import Score
-from vlingnav_policy.types import Goal, Odometry
+from vlingnav_policy.types import Goal
 from vlingnav_sim.grid import OccupancyGrid, path_length
 from vlingnav_sim.house import HouseConfig
 from vlingnav_sim.measures import Scorer
@@ -42,7 +43,7 @@ FAULTS = ("none", "camera_lost", "odometry_nan")
 
 
 class SimNode(ManagedNode):
-    """One robot in one house."""
+    """One robot in one house, or several."""
 
     PARAMETERS = (
         Parameter("robot", "diff", "Kind of robot, a key of vlingnav_sim.robots.ROBOTS."),
@@ -54,12 +55,18 @@ class SimNode(ManagedNode):
             'What the house must hold, e.g. "the red chair": a variant of it that does is built.',
         ),
         Parameter("start", 0, "Which of the house's starts the robot stands at.", (0, 10_000)),
+        Parameter(
+            "robots",
+            "",
+            "Namespaces of several robots, separated by commas; empty for one, in the node's own.",
+        ),
         Parameter("people", True, "Whether people walk about."),
         Parameter("headless", False, "Open no window on the world."),
         Parameter("real_time_factor", 1.0, "Seconds of the world per second.", (0.05, 5.0)),
         Parameter("camera_rate_hz", 10.0, "Images per second of the world.", (0.5, 20.0)),
         Parameter("scan_rate_hz", 10.0, "Scans per second of the world.", (0.5, 20.0)),
         Parameter("publish_depth", False, "Publish depth images too."),
+        Parameter("publish_people", False, "Publish where the people are whom the lidar sees."),
         Parameter(
             "command_timeout_s", 0.5, "The base stands when no command came for this long.", (0.05, 5.0)
         ),
@@ -86,20 +93,19 @@ class SimNode(ManagedNode):
         config, contains = HouseConfig(max_rooms=self.param("max_rooms")), self.param("contains")
         house = house_holding(self.param("house"), contains, config)
         self._grid = OccupancyGrid.from_house(house, radius=robot.radius)
-        self._world = Simulator(house, [robot], people=self.param("people"))
+        names = [n.strip() for n in self.param("robots").split(",") if n.strip()] or [""]
+        self._world = Simulator(house, [robot] * len(names), people=self.param("people"))
         rng = np.random.default_rng([house.seed, self.param("start")])
         asked = task_for(house, self._grid, contains, rng) if contains else None
         task = asked or sample_task(house, self._grid, self.param("start"))
-        self._world.reset(np.array([task.start]))
+        try:
+            tasks = [task] if len(names) == 1 else missions(house, len(names))
+        except ValueError as error:
+            raise Fault(str(error)) from error
+        self._world.reset(np.array([each.start for each in tasks]))
         self._scorer: Scorer | None = None
         self._clock_out = self.output(topics.CLOCK)
-        self._image = self.output(topics.IMAGE)
-        self._depth = self.output(topics.DEPTH)
-        self._camera_info = self.output(topics.CAMERA_INFO)
-        self._scan = self.output(topics.SCAN)
-        self._odom = self.output(topics.ODOM)
-        self._truth = self.output(topics.GROUND_TRUTH)
-        self._command = self.input(topics.CMD_VEL, lambda message: convert.command(message.twist))
+        self._robots = [SimRobot(self, index, name) for index, name in enumerate(names)]
         self.own(self.create_service(topics.SCORE[1], topics.SCORE[0], self._score), self.destroy_service)
         self.every(STEP_S / self.param("real_time_factor"), self._step)
         if not self.param("headless"):
@@ -125,17 +131,19 @@ class SimNode(ManagedNode):
     def _step(self) -> None:
         world = self._world
         assert world is not None
-        late = self._command.age(self.steady()) > self.param("command_timeout_s")
-        world.step(np.zeros((1, 3)) if late else self._command.value[None], STEP_S)
+        world.step(np.array([robot.command() for robot in self._robots]), STEP_S)
         if self._scorer is not None:
             self._scorer.update()
         self.diagnostics.count("step")
         self._clock_out.publish(Clock(clock=convert.stamp(world.time)))
-        self._publish_odometry(world)
-        if self._due(self.param("scan_rate_hz")):
-            self._publish_scan(world)
-        if self._due(self.param("camera_rate_hz")) and self.param("fault") != "camera_lost":
-            self._publish_camera(world)
+        scan = self._due(self.param("scan_rate_hz"))
+        camera = self._due(self.param("camera_rate_hz")) and self.param("fault") != "camera_lost"
+        for robot in self._robots:
+            robot.publish_odometry(world)
+            if scan:
+                robot.publish_scan(world)
+            if camera:
+                robot.publish_camera(world)
         if self._window is not None:
             self._window.draw()
 
@@ -144,41 +152,6 @@ class SimNode(ManagedNode):
         assert self._world is not None
         now = self._world.time + 1e-6
         return math.floor(now * rate_hz) > math.floor((now - STEP_S) * rate_hz)
-
-    def _publish_odometry(self, world: Simulator) -> None:
-        base, now = self.param("base_frame"), world.time
-        truth, believed = Odometry(world.pose(), world.velocity()), world.odometry()
-        self._truth.publish(convert.odometry_message(truth, now, self.param("map_frame"), base))
-        if self.param("fault") == "odometry_nan":
-            believed = Odometry(np.full(3, np.nan), truth.velocity)
-        self._odom.publish(convert.odometry_message(believed, now, self.param("odom_frame"), base))
-
-    def _publish_scan(self, world: Simulator) -> None:
-        scan = world.scan()
-        message = LaserScan(
-            angle_min=scan.angle_min,
-            angle_max=scan.angle_min + scan.angle_increment * (len(scan.ranges) - 1),
-            angle_increment=scan.angle_increment,
-            scan_time=1.0 / self.param("scan_rate_hz"),
-            range_min=scan.range_min,
-            range_max=scan.range_max,
-            ranges=scan.ranges.tolist(),
-        )
-        message.header.stamp, message.header.frame_id = convert.stamp(scan.stamp), self.param("lidar_frame")
-        self._scan.publish(message)
-
-    def _publish_camera(self, world: Simulator) -> None:
-        observation, frame = world.observe(), self.param("camera_frame")
-        self._image.publish(convert.image(observation.rgb, observation.stamp, frame))
-        if self.param("publish_depth") and observation.depth is not None:
-            self._depth.publish(convert.image(observation.depth, observation.stamp, frame))
-        camera = world.robots[0].camera
-        k = camera.intrinsics
-        info = CameraInfo(height=camera.height, width=camera.width, distortion_model="plumb_bob", d=[0.0] * 5)
-        info.k, info.r = k.ravel(), np.eye(3).ravel()
-        info.p = np.hstack([k, np.zeros((3, 1))]).ravel()
-        info.header.stamp, info.header.frame_id = convert.stamp(observation.stamp), frame
-        self._camera_info.publish(info)
 
     def _score(self, request: Score.Request, response: Score.Response) -> Score.Response:
         world = self._world

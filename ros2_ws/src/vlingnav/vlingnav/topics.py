@@ -19,7 +19,7 @@ from sensor_msgs.msg import CameraInfo, Image, LaserScan
 from visualization_msgs.msg import MarkerArray
 
 from vlingnav_interfaces.action import Navigate
-from vlingnav_interfaces.msg import ReasoningTrace, SafetyState
+from vlingnav_interfaces.msg import People, ReasoningTrace, SafetyState
 from vlingnav_interfaces.srv import Score
 
 NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -46,10 +46,12 @@ CAMERA_INFO = Topic("camera_info", CameraInfo, NEWEST)
 SCAN = Topic("scan", LaserScan, NEWEST)
 ODOM = Topic("odom", Odometry, STREAM)
 GROUND_TRUTH = Topic("ground_truth", Odometry, STREAM)
+PEOPLE = Topic("people", People, NEWEST)
 PLAN = Topic("plan", Path, COMMAND)
 REASONING = Topic("reasoning", ReasoningTrace, RECORD)
 CMD_VEL_POLICY = Topic("cmd_vel_policy", TwistStamped, COMMAND)
 CMD_VEL_DESIRED = Topic("cmd_vel_desired", TwistStamped, COMMAND)
+CMD_VEL_DESIRED_UNSTAMPED = Topic("cmd_vel_desired", Twist, COMMAND)
 CMD_VEL = Topic("cmd_vel", TwistStamped, COMMAND)
 CMD_VEL_UNSTAMPED = Topic("cmd_vel", Twist, COMMAND)
 SAFETY_STATE = Topic("safety_state", SafetyState, RECORD)

@@ -28,25 +28,25 @@ if TYPE_CHECKING:
 LOG_FORMAT = "[{severity}] {name}: {message}"
 
 
-def command(node: graph.Node, demo: str, values: dict[str, Value]) -> list[str]:
+def command(placed: graph.Placed, demo: str, values: dict[str, Value]) -> list[str]:
     """The command line that runs one node with the arguments' values."""
+    node = placed.node
     words = [sys.executable, "-m", node.module, "--ros-args", "-r", f"__node:={node.name}"]
-    if values["namespace"]:
-        words += ["-r", f"__ns:=/{str(values['namespace']).strip('/')}"]
+    if placed.namespace:
+        words += ["-r", f"__ns:=/{placed.namespace}"]
     for inside, outside in node.remaps:
         words += ["-r", f"{inside}:={outside}"]
     for file in graph.parameter_files(node, str(values["robot"])):
         words += ["--params-file", str(file)]
-    parameters = {"use_sim_time": graph.follows_clock(node, demo, values), **graph.overrides(node, values)}
+    parameters = {
+        "use_sim_time": graph.follows_clock(node, demo, values),
+        **graph.overrides(node, values),
+        **dict(placed.parameters),
+    }
     for name, value in parameters.items():
         # YAML quotes keep a text a text: a policy may be called "1".
         words += ["-p", f'{name}:="{value}"' if isinstance(value, str) else f"{name}:={str(value).lower()}"]
     return words
-
-
-def full_name(name: str, namespace: str) -> str:
-    """A node's or topic's absolute name."""
-    return f"/{namespace.strip('/')}/{name}" if namespace else f"/{name}"
 
 
 @contextmanager
@@ -67,7 +67,7 @@ def running(demo: str, values: dict[str, Value]) -> Iterator[tuple[Node, Executo
 
         from vlingnav.lifecycle import bring_up
 
-        nodes = graph.members(demo, bool(values["simulation"]))
+        nodes = graph.placed(demo, str(values["namespace"]), bool(values["simulation"]))
         supervisor = Supervisor()
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         node = rclpy.create_node("up", namespace=str(values["namespace"]))
@@ -75,15 +75,17 @@ def running(demo: str, values: dict[str, Value]) -> Iterator[tuple[Node, Executo
         executor.add_node(node)
         try:
             for entry in nodes:
+                # By its bare name where that says which one it is.
+                name = entry.name if demo in graph.FLEET else entry.node.name
                 supervisor.start(
-                    entry.name, command(entry, demo, values), {"RCUTILS_CONSOLE_OUTPUT_FORMAT": LOG_FORMAT}
+                    name, command(entry, demo, values), {"RCUTILS_CONSOLE_OUTPUT_FORMAT": LOG_FORMAT}
                 )
             where = f"ROS domain {number}" + (
                 "" if number == 0 else f" (elsewhere: export ROS_DOMAIN_ID={number})"
             )
-            print(f"starting {', '.join(entry.name for entry in nodes)} on {where}", flush=True)
-            names = [full_name(entry.name, str(values["namespace"])) for entry in nodes]
-            bring_up(node, executor, names, supervisor.check)
+            robots = f" for each of {graph.FLEET[demo]} robots" if demo in graph.FLEET else ""
+            print(f"starting {', '.join(graph.DEMOS[demo])}{robots} on {where}", flush=True)
+            bring_up(node, executor, [entry.name for entry in nodes], supervisor.check)
             print("all nodes are active", flush=True)
             yield node, executor, supervisor
         finally:
@@ -120,7 +122,8 @@ def run(args: argparse.Namespace) -> dict[str, Any] | None:
     """Bring a demo up; with a goal, go there and end, else stay until Ctrl-C."""
     from vlingnav.lifecycle import wait_until
 
-    values: dict[str, Value] = {a.name: getattr(args, a.name) for a in graph.ARGUMENTS}
+    given = {a: getattr(args, a.name) for a in graph.ARGUMENTS}
+    values = {a.name: graph.default(a, args.demo) if v is None else v for a, v in given.items()}
     values["contains"] = values["contains"] or args.goal or ""
     if args.goal is not None and args.demo != "navigate":
         raise UserError(f"--goal needs the demo navigate, not {args.demo}")
