@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 
 from vlingnav_datasets import Demonstration
 from vlingnav_policy import Goal, Observation, Odometry
+from vlingnav_policy.engines import Engine
 from vlingnav_policy.history import HistoryConfig
 from vlingnav_policy.memory import Memory, MemoryConfig
 from vlingnav_policy.nano import NanoPolicy, ThinkingConfig
@@ -116,6 +118,43 @@ def test_what_is_read_does_not_depend_on_the_answer_nor_on_padding(nano: Nano) -
     assert torch.allclose(off[:, 0], on[:, 0], atol=1e-5)
     assert torch.allclose(off, short, atol=1e-5)
     assert not torch.allclose(off, later, atol=1e-3)
+
+
+class Says:
+    """A graph whose answers have some of their numbers replaced."""
+
+    def __init__(self, engine: Engine, **numbers: float) -> None:
+        self._engine, self._numbers, self.provider = engine, numbers, engine.provider
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        out = dict(self._engine.run(inputs))
+        return out | {name: np.full_like(out[name], value) for name, value in self._numbers.items()}
+
+
+def saying(model: Path, read: Mapping[str, float], write: Mapping[str, float]) -> NanoPolicy:
+    policy = NanoPolicy.load(model, thinking=ThinkingConfig(longest=4))
+    policy._engines = {
+        **policy._engines,
+        "read": Says(policy._engines["read"], **read),
+        "write": Says(policy._engines["write"], **write),
+    }
+    policy.reset(Goal("find the bed"))
+    return policy
+
+
+def test_a_thought_that_is_never_likely_at_one_step_still_falls_due(model: Path) -> None:
+    policy = saying(model, {"think": float(np.log(0.3 / 0.7))}, {})  # 0.3 at each step: 0.51 after two
+    assert [policy.act(look(step)).thought is not None for step in range(6)] == [False, True] * 3
+
+
+@pytest.mark.parametrize(("plain", "thought"), [(5.0, 5.0), (5.0, -5.0), (-5.0, 5.0), (-5.0, -5.0)])
+def test_a_stop_must_be_wanted_with_the_thought_and_without(
+    model: Path, plain: float, thought: float
+) -> None:
+    policy = saying(model, {"think": 9.0, "stop": plain}, {"stop": thought})
+    decision = policy.act(look(0))
+    assert decision.thought is not None
+    assert decision.stop == (plain > 0.0 and thought > 0.0)
 
 
 def test_replayed_notes_equal_lived_notes(model: Path) -> None:
