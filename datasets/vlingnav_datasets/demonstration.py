@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_TEXTS = ("thoughts", "summaries", "said", "noted")
 _SIDES = {"left": "right", "right": "left"}
 
 
@@ -36,8 +37,9 @@ class Demonstration:
         found: `(N, 4)` float32: 1 if the target has been seen, its x and y in the body frame
             [`nano.FOUND_UNIT_M`], 1 if it is in view.
         thoughts, summaries: `(N,)` str, what the robot should think and remember; empty where nothing.
+        by_policy: `(N,)` bool, whether the learning policy drove.
+        said, noted: `(N,)` str, what it thought and remembered there; empty where nothing.
         success: whether the episode ended well under its driver.
-        by_policy: share of the steps that the learning policy drove, 0 to 1.
 
     Raises:
         ValueError: the arrays do not have one length.
@@ -54,11 +56,13 @@ class Demonstration:
     found: NDArray[np.float32]
     thoughts: NDArray[np.str_]
     summaries: NDArray[np.str_]
+    by_policy: NDArray[np.bool_]
+    said: NDArray[np.str_]
+    noted: NDArray[np.str_]
     success: bool
-    by_policy: float
 
     def __post_init__(self) -> None:
-        scalars = ("house", "instruction", "success", "by_policy")
+        scalars = ("house", "instruction", "success")
         names = [field.name for field in dataclasses.fields(self) if field.name not in scalars]
         lengths = {name: len(getattr(self, name)) for name in names}
         if len(set(lengths.values())) != 1:
@@ -76,6 +80,9 @@ class Demonstration:
             tokens: `(N, K, C)` of the mirrored images.
         """
         flip = np.array([1.0, -1.0, -1.0])
+        texts: dict[str, Any] = {
+            name: np.array([mirror_words(text) for text in getattr(self, name)]) for name in _TEXTS
+        }
         return dataclasses.replace(
             self,
             instruction=mirror_words(self.instruction),
@@ -84,8 +91,7 @@ class Demonstration:
             velocities=self.velocities * flip.astype(np.float32),
             trajectories=self.trajectories * flip.astype(np.float32),
             found=self.found * np.array([1.0, 1.0, -1.0, 1.0], np.float32),
-            thoughts=np.array([mirror_words(text) for text in self.thoughts]),
-            summaries=np.array([mirror_words(text) for text in self.summaries]),
+            **texts,
         )
 
     def save(self, folder: Path) -> None:
@@ -115,7 +121,7 @@ class Demonstration:
         missing = [f.name for f in dataclasses.fields(cls) if f.name not in values]
         if missing:
             raise ValueError(f"{folder} is no demonstration: it lacks {', '.join(missing)}")
-        scalars = {"house": int, "instruction": str, "success": bool, "by_policy": float}
+        scalars = {"house": int, "instruction": str, "success": bool}
         return cls(
             **{name: scalars[name](value) if name in scalars else value for name, value in values.items()}
         )

@@ -37,6 +37,11 @@ def add_train_imitation(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=RUNS / "nano", help="folder for the model (default: %(default)s)"
     )
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies houses and steps of every round")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        help="JSON of what shall be other than in ImitationConfig, such as settings.json of a training",
+    )
     parser.set_defaults(run=run_train_imitation)
 
 
@@ -49,11 +54,17 @@ def run_train_imitation(args: argparse.Namespace) -> dict[str, Any]:
     from vlingnav_train.imitation import ImitationConfig, train_imitation
     from vlingnav_train.networks import NanoConfig
 
-    if not args.tower.is_file():
+    config = ImitationConfig()
+    if args.config is not None:
+        try:
+            settings = json.loads(args.config.read_text())
+            config = ImitationConfig.of(settings.get("imitation", settings))
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise UserError(f"{args.config} is no config of this training: {error}") from error
+    if config.start is None and not args.tower.is_file():
         raise UserError(
             f"{args.tower} is missing; make it with: vlingnav train tower --out {args.tower.parent}"
         )
-    config = ImitationConfig()
     rounds = tuple(
         dataclasses.replace(
             r, houses=max(2, round(r.houses * args.scale)), steps=max(2, round(r.steps * args.scale))
@@ -62,7 +73,7 @@ def run_train_imitation(args: argparse.Namespace) -> dict[str, Any]:
     )
     try:
         train_imitation(dataclasses.replace(config, rounds=rounds), NanoConfig(), args.tower, args.out)
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise UserError(str(error)) from error
     return {"rounds": json.loads((args.out / "log.json").read_text())}
 

@@ -76,7 +76,6 @@ class Demonstrator:
         self.recorder.reset(self.task)
         self._until, self._driver = 0.0, "expert"
         self._arrived = 0
-        self.driven: list[bool] = []
 
     def act(self, observation: Observation) -> Decision:
         """Record the expert's decision; return that of whoever drives."""
@@ -84,6 +83,8 @@ class Demonstrator:
         label = self.expert.act(observation)
         frame = self.policy.see(observation)
         mirror = np.ascontiguousarray(observation.rgb[:, ::-1])
+        decision = self._drive(observation, label)
+        by_policy = self._driver == "policy"
         row = (
             frame.tokens.astype(np.float16),
             self.policy.encode(replace(observation, rgb=mirror)).astype(np.float16),
@@ -93,12 +94,14 @@ class Demonstrator:
             label.trajectory,
             label.stop,
             self._found(),
+            by_policy,
+            (decision.thought or "") if by_policy else "",
+            (decision.summary or "") if by_policy else "",
         )
         self.rows.append(row)
         self.facts.append(self.recorder.step(observation, label))
         self._arrived += label.stop
         over = self._arrived > self.config.steps_at_target or len(self.rows) >= self.config.max_steps
-        decision = self._drive(observation, label)
         return Decision(decision.trajectory, decision.dt, observation.stamp, stop=bool(over))
 
     def _drive(self, observation: Observation, label: Decision) -> Decision:
@@ -111,7 +114,6 @@ class Demonstrator:
                 shape = TrajectoryConfig()
                 self._detour = arc(rng.choice([0.0, 0.4]), rng.uniform(-1.2, 1.2), shape), shape.dt
             self._until = observation.stamp + length
-        self.driven.append(self._driver == "policy")
         if self._driver == "policy":
             return self.policy.decide(observation)
         if self._driver == "detour" and not label.stop:
@@ -176,8 +178,8 @@ def demonstrate(
             labels, _ = annotate_episode(
                 task.goal, demonstrator.facts, oracle, annotation, episode=seed * episodes + episode
             )
-            tokens, mirror, stamps, poses, velocities, trajectories, stops, found = zip(
-                *demonstrator.rows, strict=True
+            tokens, mirror, stamps, poses, velocities, trajectories, stops, found, by_policy, said, noted = (
+                zip(*demonstrator.rows, strict=True)
             )
             demonstration = Demonstration(
                 seed,
@@ -191,8 +193,10 @@ def demonstrate(
                 np.stack(found),
                 np.array([label.thought if label else "" for label in labels]),
                 np.array([label.summary if label else "" for label in labels]),
+                np.array(by_policy),
+                np.array(said),
+                np.array(noted),
                 outcome.measures.success,
-                float(np.mean(demonstrator.driven)),
             )
             done += [demonstration, demonstration.mirrored(np.stack(mirror))]
     return done
@@ -219,9 +223,26 @@ def collect(seeds: range, collection: Collection, label: str) -> None:
 def read(out: Path, round_number: int, seeds: range) -> Iterator[Demonstration]:
     """The demonstrations of a round, in the order of their houses."""
     for seed in seeds:
-        folder = out / "demonstrations" / f"round{round_number}" / str(seed)
-        for episode in sorted(folder.iterdir(), key=lambda path: int(path.name)):
-            yield Demonstration.load(episode)
+        yield from _episodes(out / "demonstrations" / f"round{round_number}" / str(seed))
+
+
+def _episodes(folder: Path) -> Iterator[Demonstration]:
+    for episode in sorted(folder.iterdir(), key=lambda path: int(path.name)):
+        yield Demonstration.load(episode)
+
+
+def read_all(out: Path) -> Iterator[Demonstration]:
+    """The demonstrations of all rounds of a training, in the order of rounds and houses.
+
+    Raises:
+        ValueError: `out` holds none.
+    """
+    rounds = sorted((out / "demonstrations").glob("round*"), key=lambda path: int(path.name[5:]))
+    if not rounds:
+        raise ValueError(f"{out} holds no demonstrations")
+    for folder in rounds:
+        for seed in sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal()):
+            yield from _episodes(folder / str(seed))
 
 
 def _collect(seed: int, collection: Collection) -> None:

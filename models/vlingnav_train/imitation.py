@@ -25,10 +25,10 @@ from vlingnav_policy.tokenizer import ACTION, PAD
 from vlingnav_sim.house import HouseConfig
 from vlingnav_train import ranks
 from vlingnav_train.checkpoint import Nano, commit
-from vlingnav_train.demonstrations import Collection, DriverConfig, collect, read
+from vlingnav_train.demonstrations import Collection, DriverConfig, collect, read, read_all
 from vlingnav_train.export import export_model
 from vlingnav_train.networks import LanguageEncoder, NanoConfig, VisionTower
-from vlingnav_train.optimise import Board, OptimiserConfig, optimise
+from vlingnav_train.optimise import Board, OptimiserConfig, means, optimise
 from vlingnav_train.policy_network import PolicyNetwork, Prediction, Prompt
 from vlingnav_train.samples import Demonstrations, SampleConfig
 from vlingnav_train.vocabulary import tokenizer
@@ -61,6 +61,8 @@ class ImitationConfig:
         batch: samples a step. weight_decay: of AdamW.
         samples: how they are drawn.
         held_out: one house in so many is not learned from but tells how well the network generalises.
+        start: `nano.pt` to go on from; without it the transformer starts from nothing.
+        also: folders of earlier trainings, from whose demonstrations it learns as well.
     """
 
     rounds: tuple[Round, ...] = (
@@ -75,6 +77,24 @@ class ImitationConfig:
     samples: SampleConfig = field(default_factory=lambda: SampleConfig(forget=0.1, forget_notes=0.1))
     held_out: int = 12
     seed: int = 0
+    start: str | None = None
+    also: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, settings: dict[str, Any]) -> ImitationConfig:
+        """The config that `settings`, as in `settings.json`, asks for; what they leave out is as it is here.
+
+        Raises:
+            TypeError: they name what there is not.
+        """
+        parts: dict[str, Any] = dict(settings)
+        if "rounds" in parts:
+            parts["rounds"] = tuple(Round(**part) for part in parts["rounds"])
+        if "samples" in parts:
+            parts["samples"] = SampleConfig(**parts["samples"])
+        if "also" in parts:
+            parts["also"] = tuple(parts["also"])
+        return cls(**parts)
 
 
 def losses(network: PolicyNetwork, batch: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -88,23 +108,26 @@ def losses(network: PolicyNetwork, batch: dict[str, Tensor]) -> dict[str, Tensor
         hidden = network(prompt, answer)
         prediction = network.predict(hidden[rows, last])
         said = network.vocabulary(hidden[:, :-1])
-    return {**action_losses(prediction, batch), **text_losses(said.float(), answer)}
+    text = text_losses(said.float(), answer, batch["think_weight"])
+    return {**action_losses(prediction, batch), **text}
 
 
-def text_losses(said: Tensor, answer: Tensor) -> dict[str, Tensor]:
-    """Cross-entropies of whether to think, and of the words.
+def text_losses(said: Tensor, answer: Tensor, weight: Tensor) -> dict[str, Tensor]:
+    """Cross-entropies of whether to think, and of the words if there are any.
 
     Args:
         said: `(B, S - 1, V)` logits of what follows each token of `answer` `(B, S)`.
+        weight: `(B,)` of each sample in the first of them. Steps with a thought are drawn more often than
+            they occur; by their weight the network learns how often they do.
     """
     target = answer[:, 1:]
     wrong = F.cross_entropy(said.transpose(1, 2), target, reduction="none")
     words = (target != PAD) & (target != ACTION)
     words[:, 0] = False
-    return {
-        "think": 0.2 * wrong[:, 0].mean(),
-        "words": 0.1 * (wrong * words).sum() / words.sum().clamp(min=1),
-    }
+    parts = {"think": 0.2 * (wrong[:, 0] * weight).sum() / weight.sum()}
+    if words.any():
+        parts["words"] = 0.3 * (wrong * words).sum() / words.sum()
+    return parts
 
 
 def action_losses(prediction: Prediction, batch: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -131,8 +154,7 @@ def evaluate(network: PolicyNetwork, data: Demonstrations, batch: int, steps: in
     if not len(data):
         return {}
     network.eval()
-    totals = [losses(network, b) for b in data.stream(batch, steps, seed=(0,))]
-    return {name: round(float(torch.stack([t[name] for t in totals]).mean()), 4) for name in totals[0]}
+    return means([losses(network, b) for b in data.stream(batch, steps, seed=(0,))])
 
 
 def load_tower(file: Path, config: NanoConfig) -> tuple[VisionTower, LanguageEncoder]:
@@ -156,6 +178,15 @@ def load_tower(file: Path, config: NanoConfig) -> tuple[VisionTower, LanguageEnc
     return tower, language
 
 
+def _start(config: ImitationConfig, network_config: NanoConfig, tower_file: Path) -> Nano:
+    if config.start is not None:
+        return Nano.load(Path(config.start))
+    tower, language = load_tower(tower_file, network_config)
+    policy = PolicyNetwork(len(tokenizer()), network_config)
+    # The budget leaves room for the last thought within `notes.PATCHES`.
+    return Nano(network_config, HistoryConfig(), MemoryConfig(budget=160), tower, language, policy)
+
+
 def train_imitation(config: ImitationConfig, network_config: NanoConfig, tower_file: Path, out: Path) -> None:
     """All rounds, on a GPU where there is one, in all processes that `torchrun` started.
 
@@ -168,13 +199,13 @@ def train_imitation(config: ImitationConfig, network_config: NanoConfig, tower_f
     """
     ranks.start()
     torch.manual_seed(config.seed)
-    tower, language = load_tower(tower_file, network_config)
-    policy = PolicyNetwork(len(tokenizer()), network_config)
-    # The budget leaves room for the last thought within `notes.PATCHES`.
-    nano = Nano(network_config, HistoryConfig(), MemoryConfig(budget=160), tower, language, policy)
-    claim(out, {"imitation": asdict(config), "network": asdict(network_config)})
-    data = Demonstrations(nano.history, nano.memory, network_config.scale, config.samples)
-    held_out = Demonstrations(nano.history, nano.memory, network_config.scale)
+    nano = _start(config, network_config, tower_file)
+    claim(out, {"imitation": asdict(config), "network": asdict(nano.config)})
+    data = Demonstrations(nano.history, nano.memory, nano.config.scale, config.samples)
+    held_out = Demonstrations(nano.history, nano.memory, nano.config.scale)
+    for folder in config.also:
+        for demonstration in read_all(Path(folder)):
+            (held_out if demonstration.house % config.held_out == 0 else data).add(demonstration)
     board, first = Board(out / "board"), config.first_seed
     log: list[dict[str, Any]] = []
     for number, this in enumerate(config.rounds):

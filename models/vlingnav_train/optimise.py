@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,7 +101,7 @@ def optimise(
         schedule.step()
         recent.append({name: part.detach() for name, part in parts.items()})
         if ranks.rank() == 0 and (step % REPORT == 0 or step == config.steps):
-            figures = _means(recent)
+            figures = means(recent)
             board.write(state.stem, {**figures, "lr": float(schedule.get_last_lr()[0])}, step)
             pace = (time.monotonic() - begin) / (step - first)
             print(f"{state.stem}: step {step}/{config.steps} {figures} {pace:.3f} s a step", flush=True)
@@ -113,10 +113,13 @@ def optimise(
             new.replace(state)
     if ranks.rank() == 0:
         state.unlink(missing_ok=True)
-    return _means(recent)
+    return means(recent)
 
 
-def _means(recent: deque[dict[str, Tensor]]) -> dict[str, float]:
-    if not recent:
-        return {}
-    return {name: round(float(torch.stack([r[name] for r in recent]).mean()), 4) for name in recent[0]}
+def means(parts: Iterable[dict[str, Tensor]]) -> dict[str, float]:
+    """The mean of each part over the batches that have it."""
+    values: dict[str, list[Tensor]] = {}
+    for part in parts:
+        for name, value in part.items():
+            values.setdefault(name, []).append(value.detach())
+    return {name: round(float(torch.stack(value).mean()), 4) for name, value in values.items()}

@@ -1,7 +1,8 @@
 """Samples for imitation: every step of all demonstrations, with the memory the robot would have had there.
 
-The memory of frames and that of words are replayed as the robot keeps them. What the robot will have written
-itself differs from the labels, so now and then a sample lacks its notes, and old frames.
+The memory of frames and that of words are replayed as the robot keeps them. Where the policy drove, memory
+holds what it had written itself, not what it should have: DAgger for words. Now and then a sample lacks its
+notes, and old frames.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class SampleConfig:
     forget_notes: float = 0.0
     stop: float = 2.0
     found: float = 1.5
-    thought: float = 2.0
+    thought: float = 6.0
 
 
 @dataclass
@@ -77,9 +78,10 @@ def replay_notes(d: Demonstration, words: WordTokenizer, config: MemoryConfig) -
     notes: list[tuple[Note, ...]] = []
     for i in range(len(d)):
         notes.append(notes[-1] if i else ())
-        if i and d.thoughts[i - 1]:
-            memory.write(i, str(d.summaries[i - 1]))
-            thought = Note(tuple(words.ids(d.thoughts[i - 1])), d.stamps[i - 1], d.poses[i - 1], thought=True)
+        thoughts, summaries = (d.said, d.noted) if d.by_policy[i - 1] else (d.thoughts, d.summaries)
+        if i and thoughts[i - 1]:
+            memory.write(i, str(summaries[i - 1]))
+            thought = Note(tuple(words.ids(thoughts[i - 1])), d.stamps[i - 1], d.poses[i - 1], thought=True)
             entries = (
                 Note(tuple(words.ids(e.summary)), d.stamps[e.step - 1], d.poses[e.step - 1])
                 for e in memory.entries
@@ -210,6 +212,7 @@ class Demonstrations:
             "used": np.int64(used),
             "velocity": d.velocities[i],
             "answer": np.array(episode.answers[i], np.int64),
+            "think_weight": np.float32(1.0 / self._config.thought if d.thoughts[i] else 1.0),
             "trajectory": d.trajectories[i] / self._scale,
             "stop": np.float32(d.stops[i]),
             "found": d.found[i],

@@ -23,8 +23,10 @@ def demonstration(n: int = 3) -> Demonstration:
         found=rng.normal(size=(n, 4)).astype(np.float32),
         thoughts=np.array(["I turn left.", *[""] * (n - 1)]),
         summaries=np.array(["Room one: a bed on the right.", *[""] * (n - 1)]),
+        by_policy=np.arange(n) == 1,
+        said=np.array([""] + ["Nothing on the left."] * (n - 1)),
+        noted=np.array([""] * n),
         success=True,
-        by_policy=0.25,
     )
 
 
@@ -48,6 +50,7 @@ def test_the_mirror_swaps_sides_in_words_too() -> None:
     mirrored = seen.mirrored(seen.tokens)
     assert mirrored.instruction == "take the right door"
     assert mirrored.thoughts[0] == "I turn right." and mirrored.summaries[0].endswith("on the left.")
+    assert mirrored.said[1] == "Nothing on the right."
     assert np.array_equal(mirrored.mirrored(seen.tokens).trajectories, seen.trajectories)
 
 

@@ -175,16 +175,21 @@ def test_replayed_notes_equal_lived_notes(model: Path) -> None:
         summaries.append(decision.summary or "")
     count = len(steps)
     poses = np.stack([o.odometry.pose for o in steps if o.odometry is not None])
-    d = Demonstration(
-        1, "find the bed", np.zeros((count, 48, TINY.token_channels), np.float16),
-        np.array([o.stamp for o in steps]), poses, np.zeros((count, 3), np.float32),
-        np.zeros((count, 8, 3), np.float32), np.zeros(count, bool), np.zeros((count, 4), np.float32),
-        np.array(thoughts), np.array(summaries), True, 1.0,
-    )  # fmt: skip
-    replayed = replay_notes(d, WORDS, MemoryConfig(**policy.manifest.memory))
-    for i, notes in enumerate(replayed):
-        ids, where = read_notes(notes, d.stamps[i], d.poses[i])
-        assert np.array_equal(ids, lived[i][0]) and np.allclose(where, lived[i][1])
+    other = np.array(["I turn left."] * count)
+    for by_policy in (True, False):  # then the label is not what was written
+        labels, said = (
+            ((other, other), (thoughts, summaries)) if by_policy else ((thoughts, summaries), (other, other))
+        )
+        d = Demonstration(
+            1, "find the bed", np.zeros((count, 48, TINY.token_channels), np.float16),
+            np.array([o.stamp for o in steps]), poses, np.zeros((count, 3), np.float32),
+            np.zeros((count, 8, 3), np.float32), np.zeros(count, bool), np.zeros((count, 4), np.float32),
+            *map(np.array, labels), np.full(count, by_policy), *map(np.array, said), True,
+        )  # fmt: skip
+        replayed = replay_notes(d, WORDS, MemoryConfig(**policy.manifest.memory))
+        for i, notes in enumerate(replayed):
+            ids, where = read_notes(notes, d.stamps[i], d.poses[i])
+            assert np.array_equal(ids, lived[i][0]) and np.allclose(where, lived[i][1])
     assert policy.memory.entries[0].step > 1  # more was written than the budget lets stay
 
 
