@@ -78,11 +78,10 @@ def export_tuner(network: TunerNetwork, out: Path, training: Mapping[str, Any]) 
         dynamo=False,
         opset_version=17,
     )
-    np.savez(weights, **network.weights())
-    session, tuner = (
-        onnxruntime.InferenceSession(str(onnx), providers=["CPUExecutionProvider"]),
-        LearnedTuner(out),
-    )
+    arrays: dict[str, Any] = network.weights()
+    np.savez(weights, **arrays)
+    session = onnxruntime.InferenceSession(str(onnx), providers=["CPUExecutionProvider"])
+    tuner = LearnedTuner(out)
     for size in (1, 30):
         seen = example(size, 4 * size, 3 * size, size)
         batch = to_batch([seen])
