@@ -13,7 +13,7 @@ def add_train_safety(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=Path("runs/train/safety"), help="folder (default: %(default)s)"
     )
     parser.add_argument("--seeds", type=int, default=3, help="networks to train (default: %(default)s)")
-    parser.add_argument("--iterations", type=int, default=150, help="rollouts each (default: %(default)s)")
+    parser.add_argument("--iterations", type=int, default=300, help="rollouts each (default: %(default)s)")
     parser.set_defaults(run=run_train_safety)
 
 
