@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from vlingnav_cli.main import main
 from vlingnav_policy import load_policy
 from vlingnav_policy.history import HistoryConfig
 from vlingnav_policy.memory import MemoryConfig
@@ -171,6 +173,34 @@ def test_the_recipe_runs_from_nothing_to_a_model_that_decides(tmp_path: Path) ->
     assert list((tmp_path / "nano" / "board").iterdir())
     with pytest.raises(ValueError, match="nano holds a training with other settings"):
         train_imitation(dataclasses.replace(config, seed=1), TINY, tmp_path / "tower.pt", tmp_path / "nano")
+
+    # Another goes on from there, with what that one had seen and a house of its own.
+    before = Nano.load(tmp_path / "nano" / "nano.pt")
+    more = {"rounds": [{"houses": 1, "steps": 1, "policy_share": 1.0, "episodes": 1, "lr": 0.0}]}
+    places = {"start": str(tmp_path / "nano" / "nano.pt"), "also": [str(tmp_path / "nano")]}
+    (tmp_path / "more.json").write_text(json.dumps({**more, **places, "first_seed": 100_050, "batch": 4}))
+    arguments = [
+        "train",
+        "imitation",
+        "--config",
+        str(tmp_path / "more.json"),
+        "--out",
+        str(tmp_path / "more"),
+    ]
+    assert main(arguments) == 0
+    after = Nano.load(tmp_path / "more" / "nano.pt")
+    assert after.training["rounds"][0]["samples"] > before.training["rounds"][-1]["samples"]
+    for a, b in zip(before.policy.parameters(), after.policy.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("text", ['{"bathc": 4}', "[1]", "{", '{"rounds": [{"house": 1}]}'])
+def test_a_config_that_is_none_is_refused_by_name(
+    tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "more.json").write_text(text)
+    assert main(["train", "imitation", "--config", str(tmp_path / "more.json")]) == 2
+    assert "more.json is no config of this training" in capsys.readouterr().err
 
 
 def test_a_training_cut_off_goes_on_as_if_it_had_not_been(
