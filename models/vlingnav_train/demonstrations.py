@@ -30,7 +30,7 @@ from vlingnav_sim.grid import OccupancyGrid
 from vlingnav_sim.house import HouseConfig, generate
 from vlingnav_sim.lexicon import LEXICON
 from vlingnav_sim.measures import IN_VIEW
-from vlingnav_sim.parallel import over_processes
+from vlingnav_sim.parallel import over_houses
 from vlingnav_sim.simulator import Simulator
 from vlingnav_sim.tasks import NavigationTask, sample_task
 
@@ -216,7 +216,7 @@ def _load(model: Path) -> NanoPolicy:
 def collect(seeds: range, collection: Collection, label: str) -> None:
     """Demonstrate in many houses, in all processes there are cores; those that are there stay."""
     left = [seed for seed in seeds if not collection.folder(seed).is_dir()]
-    for _ in over_processes(partial(_collect, collection=collection), left, len(left), label):
+    for _ in over_houses(partial(_collect, collection=collection), left, label):
         pass
 
 

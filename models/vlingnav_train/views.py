@@ -16,7 +16,7 @@ from vlingnav_sim import scene
 from vlingnav_sim.grid import OccupancyGrid
 from vlingnav_sim.house import HouseConfig, generate
 from vlingnav_sim.house.model import House
-from vlingnav_sim.parallel import over_processes
+from vlingnav_sim.parallel import over_houses
 from vlingnav_sim.simulator import Simulator
 from vlingnav_sim.tasks import crowded_cells
 from vlingnav_train.vocabulary import CATEGORIES, CLASSES, COLOUR_NAMES, NO_COLOUR
@@ -146,7 +146,7 @@ def collect_house(seed: int, per_house: int, config: HouseConfig) -> Views:
 def collect(houses: range, per_house: int, config: HouseConfig) -> Views:
     """Views of many houses."""
     function = partial(collect_house, per_house=per_house, config=config)
-    return Views.join(list(over_processes(function, houses, len(houses), "views")))
+    return Views.join(list(over_houses(function, houses, "views")))
 
 
 @dataclass

@@ -36,12 +36,12 @@ def run_collect(args: argparse.Namespace) -> dict[str, Any]:
     from dataclasses import asdict
     from functools import partial
 
-    from vlingnav_cli import CommandFailed, UserError
+    from vlingnav_cli import UserError
     from vlingnav_datasets.lerobot_v3 import DatasetError
+    from vlingnav_sim.parallel import over_processes
     from vlingnav_train.collecting.dataset import CollectionRefused, collect
     from vlingnav_train.collecting.houses import CollectionConfig
     from vlingnav_train.collecting.ray_workers import over_ray
-    from vlingnav_train.collecting.workers import WorkersLost, over_processes
 
     for name in ("episodes", "processes"):
         if getattr(args, name) < 1:
@@ -58,8 +58,6 @@ def run_collect(args: argparse.Namespace) -> dict[str, Any]:
         done = collect(args.out, args.episodes, config, over)
     except (CollectionRefused, DatasetError) as error:
         raise UserError(str(error)) from error
-    except WorkersLost as error:
-        raise CommandFailed(str(error)) from error
     seconds = time.monotonic() - begin
     size = sum(file.stat().st_size for file in args.out.rglob("*") if file.is_file()) / 1e6
     print(

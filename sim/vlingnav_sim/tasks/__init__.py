@@ -49,6 +49,9 @@ TRAINING_SPLITS: dict[Task, tuple[str, ...]] = {
 }
 """What training may use: no instruction of these names a pair of `UNSEEN_PAIRS` or holds a held-out word."""
 
+FIRST_HELD_OUT_HOUSE = 700_000
+"""Houses from this seed on are for validation and published results; nothing may be learned from them."""
+
 
 def sample_task(
     house: House,
@@ -82,6 +85,7 @@ def sample_task(
 
 
 __all__ = [
+    "FIRST_HELD_OUT_HOUSE",
     "HELD_OUT_WORDS",
     "PHRASES",
     "SPLITS",
