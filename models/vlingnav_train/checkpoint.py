@@ -8,10 +8,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from vlingnav_policy.history import HistoryConfig
 from vlingnav_policy.memory import MemoryConfig
+from vlingnav_policy.nano import patchify
+from vlingnav_train import ranks
 from vlingnav_train.networks import LanguageEncoder, NanoConfig, VisionTower
 from vlingnav_train.policy_network import PolicyNetwork
 from vlingnav_train.vocabulary import tokenizer
@@ -28,6 +32,22 @@ class Nano:
     language: LanguageEncoder
     policy: PolicyNetwork
     training: Mapping[str, Any] = field(default_factory=dict)
+
+    @torch.no_grad()
+    def tokens(self, instruction: str, frames: NDArray[np.uint8], batch: int = 64) -> NDArray[np.float16]:
+        """Visual tokens `(N, K, C)` of `frames (N, H, W, 3)`; what `NanoPolicy.encode` makes of them."""
+        device = ranks.device()
+        self.tower.eval().to(device)
+        self.language.eval()
+        query = self.language(torch.from_numpy(tokenizer().encode(instruction)[None]))[0].numpy()
+        done = []
+        for start in range(0, len(frames), batch):
+            images = torch.from_numpy(np.ascontiguousarray(frames[start : start + batch])).to(device)
+            with torch.autocast(device.type, torch.bfloat16):
+                cells = self.tower(images).float().cpu().numpy()
+            done += [patchify(each, query).astype(np.float16) for each in cells]
+        self.tower.cpu()
+        return np.stack(done)
 
     def save(self, file: Path) -> None:
         """Write everything to `file`."""

@@ -14,6 +14,7 @@ def add_train_tower(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=RUNS, help="folder for tower.pt (default: %(default)s)")
     parser.add_argument("--houses", type=int, default=1500, help="houses to look into (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=4000, help="optimiser steps (default: %(default)s)")
+    parser.add_argument("--start", help="tower.pt to go on from")
     parser.set_defaults(run=run_train_tower)
 
 
@@ -24,14 +25,14 @@ def run_train_tower(args: argparse.Namespace) -> dict[str, Any]:
     from vlingnav_train.networks import NanoConfig
     from vlingnav_train.tower import TowerConfig, train_tower
 
-    config = TowerConfig(houses=(0, args.houses), steps=args.steps)
+    config = TowerConfig(houses=(0, args.houses), steps=args.steps, start=args.start)
     return asdict(train_tower(config, NanoConfig(), args.out))
 
 
 def add_train_imitation(parser: argparse.ArgumentParser) -> None:
     """Stage 1: imitate the searching expert, in rounds of DAgger, and export the policy."""
     parser.add_argument(
-        "--tower", type=Path, default=RUNS / "tower.pt", help="of stage 0 (default: %(default)s)"
+        "--tower", type=Path, default=RUNS / "tower.pt", help="of stage 0, or nano.pt (default: %(default)s)"
     )
     parser.add_argument(
         "--out", type=Path, default=RUNS / "nano", help="folder for the model (default: %(default)s)"
@@ -61,7 +62,7 @@ def run_train_imitation(args: argparse.Namespace) -> dict[str, Any]:
             config = ImitationConfig.of(settings.get("imitation", settings))
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise UserError(f"{args.config} is no config of this training: {error}") from error
-    if config.start is None and not args.tower.is_file():
+    if not args.tower.is_file():
         raise UserError(
             f"{args.tower} is missing; make it with: vlingnav train tower --out {args.tower.parent}"
         )

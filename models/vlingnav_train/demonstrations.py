@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -81,13 +81,11 @@ class Demonstrator:
         """Record the expert's decision; return that of whoever drives."""
         assert observation.odometry is not None
         label = self.expert.act(observation)
-        frame = self.policy.see(observation)
-        mirror = np.ascontiguousarray(observation.rgb[:, ::-1])
+        self.policy.see(observation)
         decision = self._drive(observation, label)
         by_policy = self._driver == "policy"
         row = (
-            frame.tokens.astype(np.float16),
-            self.policy.encode(replace(observation, rgb=mirror)).astype(np.float16),
+            observation.rgb.copy(),
             observation.stamp,
             observation.odometry.pose.copy(),
             observation.odometry.velocity.astype(np.float32),
@@ -135,7 +133,7 @@ class Collection:
     """Where demonstrations come from and go to.
 
     Attributes:
-        out: folder of the exported model that sees and drives, and of the demonstrations.
+        out: folder of the exported model that drives, and of the demonstrations.
         round: number of the round they are for. episodes: in each house.
         driver: who drives. house: how houses are.
     """
@@ -154,11 +152,7 @@ class Collection:
 def demonstrate(
     seed: int, episodes: int, model: Path, driver: DriverConfig, house: HouseConfig
 ) -> list[Demonstration]:
-    """`episodes` episodes in the house of `seed`, with the exported `model` to see and drive.
-
-    Returns:
-        Each episode as it was, followed by itself in the mirror.
-    """
+    """`episodes` episodes in the house of `seed`, with the exported `model` to drive."""
     policy = _load(model)
     built = generate(seed, house)
     grid = OccupancyGrid.from_house(built)
@@ -178,27 +172,28 @@ def demonstrate(
             labels, _ = annotate_episode(
                 task.goal, demonstrator.facts, oracle, annotation, episode=seed * episodes + episode
             )
-            tokens, mirror, stamps, poses, velocities, trajectories, stops, found, by_policy, said, noted = (
-                zip(*demonstrator.rows, strict=True)
+            frames, stamps, poses, velocities, trajectories, stops, found, by_policy, said, noted = zip(
+                *demonstrator.rows, strict=True
             )
-            demonstration = Demonstration(
-                seed,
-                task.goal.instruction,
-                np.stack(tokens),
-                np.array(stamps),
-                np.stack(poses),
-                np.stack(velocities),
-                np.stack(trajectories),
-                np.array(stops),
-                np.stack(found),
-                np.array([label.thought if label else "" for label in labels]),
-                np.array([label.summary if label else "" for label in labels]),
-                np.array(by_policy),
-                np.array(said),
-                np.array(noted),
-                outcome.measures.success,
+            done.append(
+                Demonstration(
+                    seed,
+                    task.goal.instruction,
+                    np.stack(frames),
+                    np.array(stamps),
+                    np.stack(poses),
+                    np.stack(velocities),
+                    np.stack(trajectories),
+                    np.array(stops),
+                    np.stack(found),
+                    np.array([label.thought if label else "" for label in labels]),
+                    np.array([label.summary if label else "" for label in labels]),
+                    np.array(by_policy),
+                    np.array(said),
+                    np.array(noted),
+                    outcome.measures.success,
+                )
             )
-            done += [demonstration, demonstration.mirrored(np.stack(mirror))]
     return done
 
 
@@ -227,7 +222,7 @@ def read(out: Path, round_number: int, seeds: range) -> Iterator[Demonstration]:
 
 
 def _episodes(folder: Path) -> Iterator[Demonstration]:
-    for episode in sorted(folder.iterdir(), key=lambda path: int(path.name)):
+    for episode in sorted(folder.iterdir(), key=lambda path: int(path.stem)):
         yield Demonstration.load(episode)
 
 
@@ -251,5 +246,5 @@ def _collect(seed: int, collection: Collection) -> None:
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
     for number, demonstration in enumerate(demonstrate(seed, c.episodes, c.out, c.driver, c.house)):
-        demonstration.save(new / str(number))
+        demonstration.save(new / f"{number}.npz")
     new.rename(folder)

@@ -10,7 +10,7 @@ for whether to think, and for the words of the thought and the summary.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vlingnav_datasets import Demonstration
 from vlingnav_policy.history import HistoryConfig
 from vlingnav_policy.memory import MemoryConfig
 from vlingnav_policy.tokenizer import ACTION, PAD
@@ -27,16 +28,17 @@ from vlingnav_train import ranks
 from vlingnav_train.checkpoint import Nano, commit
 from vlingnav_train.demonstrations import Collection, DriverConfig, collect, read, read_all
 from vlingnav_train.export import export_model
-from vlingnav_train.networks import LanguageEncoder, NanoConfig, VisionTower
+from vlingnav_train.networks import NanoConfig
 from vlingnav_train.optimise import Board, OptimiserConfig, means, optimise
 from vlingnav_train.policy_network import PolicyNetwork, Prediction, Prompt
 from vlingnav_train.samples import Demonstrations, SampleConfig
+from vlingnav_train.tower import load_tower
 from vlingnav_train.vocabulary import tokenizer
 
 
 @dataclass(frozen=True)
 class Round:
-    """One round: collect in `houses` new houses, then train for `steps`.
+    """One round: collect in `houses` new houses, perhaps in none, then train for `steps`.
 
     Attributes:
         episodes: in each house. policy_share: of the driving. lr: at the start of the round; it falls to a
@@ -61,7 +63,7 @@ class ImitationConfig:
         batch: samples a step. weight_decay: of AdamW.
         samples: how they are drawn.
         held_out: one house in so many is not learned from but tells how well the network generalises.
-        start: `nano.pt` to go on from; without it the transformer starts from nothing.
+        start: `nano.pt` whose transformer goes on learning; without it one starts from nothing.
         also: folders of earlier trainings, from whose demonstrations it learns as well.
     """
 
@@ -157,31 +159,10 @@ def evaluate(network: PolicyNetwork, data: Demonstrations, batch: int, steps: in
     return means([losses(network, b) for b in data.stream(batch, steps, seed=(0,))])
 
 
-def load_tower(file: Path, config: NanoConfig) -> tuple[VisionTower, LanguageEncoder]:
-    """The two networks of stage 0.
-
-    Raises:
-        ValueError: they were trained with words that there are no more.
-    """
-    weights = torch.load(file, weights_only=True)
-    words = tokenizer()
-    missing = [word for word in weights["words"] if word not in words.words]
-    if missing:
-        raise ValueError(f"{file} was trained with words that are gone: {', '.join(missing)}; train it again")
-    tower, language = VisionTower(config), LanguageEncoder(len(words), config)
-    tower.load_state_dict(weights["tower"])
-    known = weights["language"].pop("words.weight")
-    language.load_state_dict(weights["language"], strict=False)
-    with torch.no_grad():  # words it has not been taught change nothing
-        language.words.weight.zero_()
-        language.words.weight[words.ids(" ".join(weights["words"]))] = known[-len(weights["words"]) :]
-    return tower, language
-
-
 def _start(config: ImitationConfig, network_config: NanoConfig, tower_file: Path) -> Nano:
-    if config.start is not None:
-        return Nano.load(Path(config.start))
     tower, language = load_tower(tower_file, network_config)
+    if config.start is not None:
+        return replace(Nano.load(Path(config.start)), tower=tower, language=language)
     policy = PolicyNetwork(len(tokenizer()), network_config)
     # The budget leaves room for the last thought within `notes.PATCHES`.
     return Nano(network_config, HistoryConfig(), MemoryConfig(budget=160), tower, language, policy)
@@ -203,9 +184,15 @@ def train_imitation(config: ImitationConfig, network_config: NanoConfig, tower_f
     claim(out, {"imitation": asdict(config), "network": asdict(nano.config)})
     data = Demonstrations(nano.history, nano.memory, nano.config.scale, config.samples)
     held_out = Demonstrations(nano.history, nano.memory, nano.config.scale)
+
+    def add(demonstration: Demonstration) -> None:
+        part = held_out if demonstration.house % config.held_out == 0 else data
+        for each in (demonstration, demonstration.mirrored()):
+            part.add(each, nano.tokens(each.instruction, each.frames))
+
     for folder in config.also:
         for demonstration in read_all(Path(folder)):
-            (held_out if demonstration.house % config.held_out == 0 else data).add(demonstration)
+            add(demonstration)
     board, first = Board(out / "board"), config.first_seed
     log: list[dict[str, Any]] = []
     for number, this in enumerate(config.rounds):
@@ -218,7 +205,7 @@ def train_imitation(config: ImitationConfig, network_config: NanoConfig, tower_f
         ranks.wait()
         success = []
         for demonstration in read(out, number, seeds):
-            (held_out if demonstration.house % config.held_out == 0 else data).add(demonstration)
+            add(demonstration)
             success.append(demonstration.success)
         done = out / f"round{number}.pt"
         if done.is_file():
@@ -227,12 +214,12 @@ def train_imitation(config: ImitationConfig, network_config: NanoConfig, tower_f
             log = list(kept.training["rounds"])
             continue
         if ranks.rank() == 0:
-            rate = float(np.mean(success))
+            rate = np.mean(success) if success else 0.0
             print(f"round {number}: {len(data) - begun} new steps, driver's success {rate:.2f}", flush=True)
         figures = _learn(nano.policy, data, config, number, out, board)
         unseen = evaluate(nano.policy, held_out, config.batch)
         nano.policy.cpu()
-        driven = {"samples": len(data), "driver_success": float(np.mean(success))}
+        driven = {"samples": len(data), "driver_success": float(np.mean(success)) if success else None}
         log = [*log, {**asdict(this), **driven, "loss": figures, "held_out": unseen}]
         nano.training = {"commit": commit(), "config": asdict(config), "rounds": log}
         if ranks.rank() == 0:

@@ -117,10 +117,14 @@ class Demonstrations:
     def __len__(self) -> int:
         return len(self._index)
 
-    def add(self, demonstration: Demonstration) -> None:
-        """Add an episode; its memory is replayed so that every step sees what it would have kept then."""
+    def add(self, demonstration: Demonstration, tokens: NDArray[np.float16]) -> None:
+        """Add an episode; its memory is replayed so that every step sees what it would have kept then.
+
+        Args:
+            tokens: `(N, K, C)` visual tokens of its frames.
+        """
         d = demonstration
-        frames = [Frame(d.tokens[i], d.stamps[i], d.poses[i], SIMILARITIES) for i in range(len(d))]
+        frames = [Frame(tokens[i], d.stamps[i], d.poses[i], SIMILARITIES) for i in range(len(d))]
         kept: list[int] = []
         memory = []
         for i in range(len(d)):

@@ -29,6 +29,7 @@ class TowerConfig:
         houses: seeds of the houses to look at. per_house: views of each. held_out: validation houses.
         batch: views a step. steps: of the optimiser. lr: peak learning rate. weight_decay: of AdamW.
         max_rooms: of a house.
+        start: `tower.pt` to go on from; without it both start from nothing.
     """
 
     houses: tuple[int, int] = (0, 1500)
@@ -40,6 +41,7 @@ class TowerConfig:
     weight_decay: float = 0.02
     max_rooms: int = 5
     seed: int = 0
+    start: str | None = None
 
 
 class Heads(nn.Module):
@@ -110,6 +112,27 @@ def evaluate(
     return Grounding(float(precision[truth_sorted].mean()), right / total)
 
 
+def load_tower(file: Path, config: NanoConfig) -> tuple[VisionTower, LanguageEncoder]:
+    """The two networks of stage 0, from its `tower.pt` or from the `nano.pt` of a policy.
+
+    Raises:
+        ValueError: they were trained with words that there are no more.
+    """
+    weights = torch.load(file, weights_only=True)
+    words = tokenizer()
+    missing = [word for word in weights["words"] if word not in words.words]
+    if missing:
+        raise ValueError(f"{file} was trained with words that are gone: {', '.join(missing)}; train it again")
+    tower, language = VisionTower(config), LanguageEncoder(len(words), config)
+    tower.load_state_dict(weights["tower"])
+    known = weights["language"].pop("words.weight")
+    language.load_state_dict(weights["language"], strict=False)
+    with torch.no_grad():  # words it has not been taught change nothing
+        language.words.weight.zero_()
+        language.words.weight[words.ids(" ".join(weights["words"]))] = known[-len(weights["words"]) :]
+    return tower, language
+
+
 def train_tower(config: TowerConfig, network: NanoConfig, out: Path) -> Grounding:
     """Collect views, train, and write `tower.pt` with both networks to `out`."""
     out.mkdir(parents=True, exist_ok=True)
@@ -121,8 +144,11 @@ def train_tower(config: TowerConfig, network: NanoConfig, out: Path) -> Groundin
     views = collect(houses, config.per_house, HouseConfig(max_rooms=config.max_rooms))
     batches, rng = ViewBatches(views, seed=config.seed), np.random.default_rng(config.seed)
     generator = torch.Generator().manual_seed(config.seed)
-    tower = VisionTower(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    language, heads = LanguageEncoder(len(tokenizer()), network), Heads(network.channels)
+    if config.start is None:
+        tower, language = VisionTower(network), LanguageEncoder(len(tokenizer()), network)
+    else:
+        tower, language = load_tower(Path(config.start), network)
+    tower, heads = tower.to(memory_format=torch.channels_last), Heads(network.channels)  # type: ignore[call-overload]
     parameters = [*tower.parameters(), *language.parameters(), *heads.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -140,7 +166,7 @@ def train_tower(config: TowerConfig, network: NanoConfig, out: Path) -> Groundin
             log_depth = heads.depth(cells).float().squeeze(1)
         depth = torch.from_numpy(views.depth[index].astype(np.float32)).clamp(0.1, 10.0)
         mask = torch.from_numpy(query.mask)
-        weight = 1.0 + 4.0 * mask
+        weight = 1.0 + mask
         ground = (F.binary_cross_entropy_with_logits(logits, mask, reduction="none") * weight).mean()
         what = F.cross_entropy(class_logits, torch.from_numpy(classes))
         colour = F.cross_entropy(colour_logits, torch.from_numpy(colours))

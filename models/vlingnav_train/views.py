@@ -161,7 +161,7 @@ class Query:
 class ViewBatches:
     """Random batches of views with dense targets and questions."""
 
-    def __init__(self, views: Views, questions: int = 8, seed: int = 0) -> None:
+    def __init__(self, views: Views, questions: int = 12, seed: int = 0) -> None:
         self._views, self._questions = views, questions
         self._rng = np.random.default_rng(seed)
         self._first = np.searchsorted(views.pair_view, np.arange(len(views) + 1))
@@ -186,13 +186,13 @@ class ViewBatches:
             np.add.at(colours[b], colour_of, cells)
             things = np.flatnonzero((class_of < len(CATEGORIES)) & (cells.sum(axis=(1, 2)) > 0.2))
             for q in range(self._questions):
-                if len(things) and q < self._questions // 2:
+                kind, coloured = q / self._questions, rng.random() < 0.6
+                if len(things) and kind < 1 / 3:  # what is there
                     category, colour = class_of[pick := rng.choice(things)], colour_of[pick]
-                elif len(things) and q < 3 * self._questions // 4:  # the right thing in a wrong colour
-                    category, colour = class_of[rng.choice(things)], int(rng.integers(NO_COLOUR))
-                else:
-                    category, colour = int(rng.integers(len(CATEGORIES))), int(rng.integers(NO_COLOUR))
-                coloured = q % 4 != 0
+                elif len(things) and kind < 7 / 12:  # the right thing in a wrong colour
+                    category, colour, coloured = class_of[rng.choice(things)], rng.integers(NO_COLOUR), True
+                else:  # what is, as a rule, not there
+                    category, colour = rng.integers(len(CATEGORIES)), rng.integers(NO_COLOUR)
                 asked = (class_of == category) & ((colour_of == colour) | (not coloured))
                 query.category[b, q], query.colour[b, q] = category, colour if coloured else -1
                 query.mask[b, q] = np.clip(2.0 * cells[asked].sum(axis=0), 0.0, 1.0)

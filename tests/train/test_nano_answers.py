@@ -181,7 +181,7 @@ def test_replayed_notes_equal_lived_notes(model: Path) -> None:
             ((other, other), (thoughts, summaries)) if by_policy else ((thoughts, summaries), (other, other))
         )
         d = Demonstration(
-            1, "find the bed", np.zeros((count, 48, TINY.token_channels), np.float16),
+            1, "find the bed", np.zeros((count, 96, 128, 3), np.uint8),
             np.array([o.stamp for o in steps]), poses, np.zeros((count, 3), np.float32),
             np.zeros((count, 8, 3), np.float32), np.zeros(count, bool), np.zeros((count, 4), np.float32),
             *map(np.array, labels), np.full(count, by_policy), *map(np.array, said), True,
