@@ -22,8 +22,7 @@ def over_processes(
     processes: int | None = None,
 ) -> Iterator[Result]:
     """Yield `function(job)` for all `jobs`, in order, with a progress bar; `function` must be importable."""
-    for variable in ("OMP_NUM_THREADS", "LP_NUM_THREADS"):  # the processes already fill the cores
-        os.environ.setdefault(variable, "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the processes already fill the cores
     context = multiprocessing.get_context("spawn")  # GL contexts do not survive a fork
     with context.Pool(processes or os.cpu_count()) as pool:
         results = pool.imap(function, jobs)
