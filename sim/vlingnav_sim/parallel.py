@@ -61,8 +61,7 @@ def over_processes(
     if processes == 1:
         yield from map(function, units)
         return
-    for variable in ("OMP_NUM_THREADS", "LP_NUM_THREADS"):  # the processes already fill the cores
-        os.environ.setdefault(variable, "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the processes already fill the cores
     context = multiprocessing.get_context("spawn")  # GL contexts do not survive a fork
     workers = []
     idle: list[Connection] = []

@@ -21,6 +21,7 @@ from vlingnav_sim import scene
 from vlingnav_sim.contacts import Contacts
 from vlingnav_sim.culling import Culling
 from vlingnav_sim.house.model import House
+from vlingnav_sim.motion import ramp
 from vlingnav_sim.people_motion import People
 from vlingnav_sim.renderer import Renderer
 from vlingnav_sim.robots import DIFF, TIMESTEP, RobotConfig, add_robot, body_name
@@ -66,8 +67,9 @@ class Simulator:
         # Views into MuJoCo's memory: only robots have joints, so a row is a robot.
         count = len(self.robots)
         self._qpos, self._qvel = self.data.qpos.reshape(count, 3), self.data.qvel.reshape(count, 3)
+        self._ctrl = self.data.ctrl
         self._velocity_limit = np.array([robot.limits.velocity for robot in self.robots])
-        self._ramp = TIMESTEP * np.array([robot.limits.acceleration for robot in self.robots])
+        self._velocity_change = TIMESTEP * np.array([robot.limits.acceleration for robot in self.robots])
 
         self._bodies = [model.body(body_name(index)).id for index in range(count)]
         self._cameras = [model.camera(f"{body_name(index)}_camera").id for index in range(count)]
@@ -87,7 +89,8 @@ class Simulator:
         self._people = People(model, persons)
         mujoco.mj_kinematics(model, self.data)
         self._contacts = Contacts(model, self.data, self._bodies)
-        self._culling = Culling(house, model, self.data)
+        views = [robot.camera for robot in self.robots]
+        self._culling = Culling(house, model, self.data, dict(zip(self._cameras, views, strict=True)))
         speeds = [person.speed for person in persons] + [math.hypot(*v[:2]) for v in self._velocity_limit]
         self._fastest = max(speeds)
         self._command: Array = np.zeros((count, 3))
@@ -125,16 +128,14 @@ class Simulator:
         steps = round(duration / TIMESTEP) if math.isfinite(duration) else 0
         if steps < 1 or abs(steps * TIMESTEP - duration) > 1e-6:
             raise ValueError(f"a duration of {duration} s is not a positive multiple of {TIMESTEP} s")
-        target = np.clip(target, -self._velocity_limit, self._velocity_limit)
-        reach = self._ramp * np.arange(1, steps + 1)[:, None, None]
-        ramp: Array = self._command + np.clip(target - self._command, -reach, reach)
-        self._command = ramp[-1]
+        velocities = ramp(self._command, target, self._velocity_limit, self._velocity_change, steps)
+        self._command = velocities[-1]
         # Two that come towards each other close in twice as fast as the fastest.
         self._contacts.look_out(
             self._circles(), self._people.circles(), 2.0 * self._fastest * duration + _MARGIN
         )
-        for velocities in ramp.tolist():
-            self._step(velocities)
+        for rows in velocities.tolist():
+            self._step(rows)
         # After mj_step the places of geoms and cameras lag one step behind the joints.
         mujoco.mj_kinematics(self.model, self.data)
         mujoco.mj_camlight(self.model, self.data)
@@ -212,8 +213,7 @@ class Simulator:
 
     def drawn_geoms(self, robot: int = 0) -> NDArray[np.bool_]:
         """`(ngeom,)` what is drawn for the robot's camera: what can be in sight, without the robot itself."""
-        camera = self.robots[robot].camera
-        seen = self._culling.in_sight(self.data, self.pose(robot), self._cameras[robot], camera)
+        seen = self._culling.in_sight(self.data, self.pose(robot), self._cameras[robot])
         seen &= self._drawn[robot]
         return seen
 
@@ -285,7 +285,7 @@ class Simulator:
             middle = yaw + 0.5 * TIMESTEP * wz
             c, s = math.cos(middle), math.sin(middle)
             world += (c * vx - s * vy, s * vx + c * vy, wz)
-        self.data.ctrl[:] = world
+        self._ctrl[:] = world
         if self._people.walkers:
             self._people.step(self.data, self._circles(), TIMESTEP)
         mujoco.mj_step(self.model, self.data)
@@ -300,7 +300,7 @@ class Simulator:
         ]
 
     def _checked(self, rows: ArrayLike, name: str, columns: str) -> Array:
-        rows = np.asarray(rows, dtype=np.float64)
+        rows = np.array(rows, dtype=np.float64, order="C")  # compiled code is compiled for one layout
         count = len(self.robots)
         if rows.shape != (count, 3):
             raise ValueError(f"{name} must be ({count}, 3), for each robot {columns}, not {rows.shape}")

@@ -34,7 +34,7 @@ def over_ray(
         raise WorkersLost(
             "a Ray cluster needs the extra `ray`; run: pip install -c constraints.txt -e '.[sim,data,ray]'"
         ) from None
-    alone = {"env_vars": {"OMP_NUM_THREADS": "1", "LP_NUM_THREADS": "1"}}
+    alone = {"env_vars": {"OMP_NUM_THREADS": "1"}}
     try:
         ray.init(address=address, runtime_env=alone, log_to_driver=False, configure_logging=False)
     except ConnectionError as error:
