@@ -6,13 +6,15 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from vlingnav_cli.arguments import count
+
 RUNS = Path("runs/train")
 
 
 def add_train_tower(parser: argparse.ArgumentParser) -> None:
     """Stage 0: teach the vision tower and the language encoder to see and to name."""
     parser.add_argument("--out", type=Path, default=RUNS, help="folder for tower.pt (default: %(default)s)")
-    parser.add_argument("--houses", type=int, default=1500, help="houses to look into (default: %(default)s)")
+    parser.add_argument("--houses", type=count, default=1500, help="to look into (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=4000, help="optimiser steps (default: %(default)s)")
     parser.add_argument("--start", help="tower.pt to go on from")
     parser.set_defaults(run=run_train_tower)
@@ -22,11 +24,15 @@ def run_train_tower(args: argparse.Namespace) -> dict[str, Any]:
     """Train stage 0; returns how well words and cells agree on held-out houses."""
     from dataclasses import asdict
 
+    from vlingnav_cli import UserError
     from vlingnav_train.networks import NanoConfig
     from vlingnav_train.tower import TowerConfig, train_tower
 
-    config = TowerConfig(houses=(0, args.houses), steps=args.steps, start=args.start)
-    return asdict(train_tower(config, NanoConfig(), args.out))
+    try:
+        config = TowerConfig(houses=(0, args.houses), steps=args.steps, start=args.start)
+        return asdict(train_tower(config, NanoConfig(), args.out))
+    except (OSError, ValueError) as error:
+        raise UserError(str(error)) from error
 
 
 def add_train_imitation(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +74,9 @@ def run_train_imitation(args: argparse.Namespace) -> dict[str, Any]:
         )
     rounds = tuple(
         dataclasses.replace(
-            r, houses=max(2, round(r.houses * args.scale)), steps=max(2, round(r.steps * args.scale))
+            r,
+            houses=max(min(2, r.houses), round(r.houses * args.scale)),
+            steps=max(2, round(r.steps * args.scale)),
         )
         for r in config.rounds
     )
@@ -80,7 +88,7 @@ def run_train_imitation(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def add_export(parser: argparse.ArgumentParser) -> None:
-    """Write a trained model as ONNX graphs with a manifest, after comparing both."""
+    """Write a trained model as ONNX graphs with a manifest, after comparing both, and as a checkpoint."""
     parser.add_argument("checkpoint", type=Path, help="nano.pt of a training run")
     parser.add_argument("--out", type=Path, required=True, help="folder for the graphs and manifest.json")
     parser.add_argument(
@@ -101,7 +109,10 @@ def run_export(args: argparse.Namespace) -> dict[str, Any]:
     if not args.checkpoint.is_file():
         raise UserError(f"{args.checkpoint} is missing; make it with: vlingnav train imitation")
     try:
-        manifest = export_model(args.out, Nano.load(args.checkpoint), args.stop_threshold)
+        nano = Nano.load(args.checkpoint)
+        nano.round()  # so that the checkpoint beside the graphs is small, and exactly theirs
+        manifest = export_model(args.out, nano, args.stop_threshold)
+        nano.save(args.out / "nano.pt")
     except (ExportError, ValueError) as error:
         raise UserError(str(error)) from error
     print(f"{args.out}: {', '.join(manifest.sha256)}, checked against torch")

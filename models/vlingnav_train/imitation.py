@@ -24,6 +24,7 @@ from vlingnav_policy.history import HistoryConfig
 from vlingnav_policy.memory import MemoryConfig
 from vlingnav_policy.tokenizer import ACTION, PAD
 from vlingnav_sim.house import HouseConfig
+from vlingnav_sim.tasks import for_training
 from vlingnav_train import ranks
 from vlingnav_train.checkpoint import Nano, commit
 from vlingnav_train.demonstrations import Collection, DriverConfig, collect, read, read_all
@@ -65,6 +66,9 @@ class ImitationConfig:
         held_out: one house in so many is not learned from but tells how well the network generalises.
         start: `nano.pt` whose transformer goes on learning; without it one starts from nothing.
         also: folders of earlier trainings, from whose demonstrations it learns as well.
+
+    Raises:
+        ValueError: houses that are not for training.
     """
 
     rounds: tuple[Round, ...] = (
@@ -81,6 +85,9 @@ class ImitationConfig:
     seed: int = 0
     start: str | None = None
     also: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for_training(range(self.first_seed, self.first_seed + sum(each.houses for each in self.rounds)))
 
     @classmethod
     def of(cls, settings: dict[str, Any]) -> ImitationConfig:

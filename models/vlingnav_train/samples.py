@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -142,6 +142,7 @@ class Demonstrations:
             self._length.append(
                 5 * len(memory[i]) + sum(len(n.ids) for n in notes[i]) // 4 + 2 * len(answers[i])
             )
+        d = replace(d, frames=np.empty((len(d), 0, 0, 3), np.uint8))  # seen, and large
         self._episodes.append(Episode(d, frames, self._words.encode(d.instruction), memory, notes, answers))
 
     def draw(self, size: int, steps: int, seed: Sequence[int]) -> NDArray[np.int64]:

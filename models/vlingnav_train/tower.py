@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vlingnav_sim.house import HouseConfig
+from vlingnav_sim.tasks import for_training
 from vlingnav_train.networks import LanguageEncoder, NanoConfig, VisionTower, similarity
 from vlingnav_train.views import Query, ViewBatches, Views, collect
 from vlingnav_train.vocabulary import CLASSES, COLOUR_NAMES, instruction, tokenizer
@@ -30,6 +31,9 @@ class TowerConfig:
         batch: views a step. steps: of the optimiser. lr: peak learning rate. weight_decay: of AdamW.
         max_rooms: of a house.
         start: `tower.pt` to go on from; without it both start from nothing.
+
+    Raises:
+        ValueError: houses that are not for training.
     """
 
     houses: tuple[int, int] = (0, 1500)
@@ -42,6 +46,9 @@ class TowerConfig:
     max_rooms: int = 5
     seed: int = 0
     start: str | None = None
+
+    def __post_init__(self) -> None:
+        for_training(range(*self.houses))
 
 
 class Heads(nn.Module):

@@ -73,7 +73,7 @@ def _backend() -> tuple[str, Callable[[], Callable[[], None]]]:
             reasons.append(f"{name}: {error}")
     raise GLUnavailableError(
         f"cannot render off-screen ({'; '.join(reasons)}); install the drivers with "
-        "`apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri libosmesa6`"
+        "`apt-get install libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri libosmesa6`"
     )
 
 

@@ -40,8 +40,13 @@ def over_houses(
         processes: as many as there are cores unless told otherwise.
     """
     results = over_processes(function, seeds, processes or os.cpu_count() or 1)
-    patience = 0.1 if sys.stderr.isatty() else 10.0  # [s]; a log file is no place for a live bar
-    yield from tqdm(results, total=len(seeds), desc=label, unit="house", smoothing=0.05, mininterval=patience)
+    yield from progress(results, len(seeds), label, "house")
+
+
+def progress(results: Iterable[Result], total: int, label: str, unit: str) -> Iterator[Result]:
+    """`results` with a progress bar; in a log file, which is no place for a live one, it is there rarely."""
+    patience = 0.1 if sys.stderr.isatty() else 10.0  # [s]
+    yield from tqdm(results, total=total, desc=label, unit=unit, smoothing=0.05, mininterval=patience)
 
 
 def over_processes(

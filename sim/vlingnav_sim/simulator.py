@@ -76,6 +76,7 @@ class Simulator:
         self._sizes = [(robot.camera.width, robot.camera.height) for robot in self.robots]
         drawn = np.isin(model.geom_group, scene.DRAWN_GROUPS)
         self._drawn = [drawn & (model.geom_bodyid != body) for body in self._bodies]
+        self._drawn_inside = drawn
         self._drawn_from_above = drawn & (model.geom_group != scene.CEILING_GROUP)
         items = scene.geom_items(model)
         # One more, so that "no geom", -1, is the sky.
@@ -232,12 +233,17 @@ class Simulator:
     def render_view(
         self, eye: Sequence[float], yaw: float, pitch: float, width: int, height: int
     ) -> NDArray[np.uint8]:
-        """What one sees from `eye (3,)` [m] along `yaw`, `pitch` down [rad]: `(height, width, 3)` uint8."""
+        """What one sees from `eye (3,)` [m] along `yaw`, `pitch` down [rad]: `(height, width, 3)` uint8.
+
+        Drawn at twice the size and reduced: there is no smoothing of edges otherwise.
+        """
         camera = mujoco.MjvCamera()
         flat = math.cos(pitch)
         camera.lookat[:] = np.add(eye, (flat * math.cos(yaw), flat * math.sin(yaw), -math.sin(pitch)))
         camera.azimuth, camera.elevation, camera.distance = math.degrees(yaw), -math.degrees(pitch), 1.0
-        return self._renderer.picture(self.data, camera, (width, height), self._drawn_from_above)
+        large = self._renderer.picture(self.data, camera, (2 * width, 2 * height), self._drawn_inside)
+        blocks = large.reshape(height, 2, width, 2, 3).astype(np.uint16)
+        return ((blocks.sum(axis=(1, 3)) + 2) // 4).astype(np.uint8)
 
     def close(self) -> None:
         """Free the renderer; call it from the thread that rendered."""

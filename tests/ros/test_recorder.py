@@ -14,6 +14,7 @@ from vlingnav import convert
 from vlingnav.recorder import Recorder
 from vlingnav_interfaces.msg import ReasoningTrace
 
+RESULT = {"instruction": "find the red chair", "outcome": "arrived", "success": True, "spl": 0.75}
 MEMORY = "Step 3: room one, a kitchen: no red chair."
 
 
@@ -44,17 +45,19 @@ def test_thoughts_are_in_the_film_from_when_they_were_thought_and_memory_in_its_
     recorder: Recorder, tmp_path: Path
 ) -> None:
     episode(recorder, thinking=True)
-    recorder.write(tmp_path / "run", {"instruction": "find the red chair"}, None)
+    recorder.write(tmp_path / "run", RESULT, None)
     assert (tmp_path / "run/memory.txt").read_text().strip() == MEMORY
     frames = film(tmp_path / "run")
     captions = [frame[480 + 32 :].min() for frame in frames]
-    assert len(frames) == 6
+    assert len(frames) == 6 + 10
     assert min(captions[:3]) > 200 and max(captions[3:]) < 160
+    line = slice(480, 480 + 32)  # at the end the outcome stands beside the instruction
+    assert (frames[6][line] < 128).sum() > 1.5 * (frames[5][line] < 128).sum()
 
 
 def test_without_a_thought_there_is_neither(recorder: Recorder, tmp_path: Path) -> None:
     episode(recorder, thinking=True)
     episode(recorder, thinking=False)  # a new goal forgets what the last one thought
-    recorder.write(tmp_path / "run", {"instruction": "find the red chair"}, None)
+    recorder.write(tmp_path / "run", RESULT, None)
     assert not (tmp_path / "run/memory.txt").exists()
     assert film(tmp_path / "run")[0].shape[0] < 480 + 2 * 32

@@ -171,6 +171,24 @@ def test_a_checkpoint_survives_saving(tmp_path: Path) -> None:
         assert torch.equal(a, b)
 
 
+def test_what_is_exported_is_what_can_be_trained_on_at_half_the_size(tmp_path: Path) -> None:
+    nano = untrained()
+    nano.save(tmp_path / "nano.pt")
+    assert main(["export", str(tmp_path / "nano.pt"), "--out", str(tmp_path / "out")]) == 0
+    checkpoint = tmp_path / "out" / "nano.pt"
+    assert checkpoint.stat().st_size < 0.6 * (tmp_path / "nano.pt").stat().st_size
+    export_model(tmp_path / "again", Nano.load(checkpoint))
+    for graph in load_policy(tmp_path / "out").manifest.graphs:
+        assert (tmp_path / "again" / f"{graph}.onnx").read_bytes() == (
+            tmp_path / "out" / f"{graph}.onnx"
+        ).read_bytes()
+
+
+def test_the_shipped_weights_are_small() -> None:
+    shipped = Path(__file__).parents[2] / "models" / "checkpoints" / "nano"
+    assert sum(file.stat().st_size for file in shipped.iterdir()) < 25e6
+
+
 def test_the_recipe_runs_from_nothing_to_a_model_that_decides(tmp_path: Path) -> None:
     grounding = train_tower(
         TowerConfig(houses=(0, 4), per_house=6, held_out=2, batch=8, steps=3), TINY, tmp_path

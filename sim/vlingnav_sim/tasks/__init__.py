@@ -53,6 +53,21 @@ FIRST_HELD_OUT_HOUSE = 700_000
 """Houses from this seed on are for validation and published results; nothing may be learned from them."""
 
 
+def for_training(houses: range) -> range:
+    """`houses`, if they may be learned from.
+
+    Raises:
+        ValueError: some are kept for validation or published results.
+    """
+    if houses and not 0 <= houses[0] <= houses[-1] < FIRST_HELD_OUT_HOUSE:
+        raise ValueError(
+            f"houses {houses[0]} to {houses[-1]} are not for training: seeds from {FIRST_HELD_OUT_HOUSE} on "
+            "are for validation and published results, which are worth nothing once they were learned from; "
+            f"choose seeds from 0 to {FIRST_HELD_OUT_HOUSE - 1}"
+        )
+    return houses
+
+
 def sample_task(
     house: House,
     grid: OccupancyGrid,
@@ -97,6 +112,7 @@ __all__ = [
     "NavigationTask",
     "RouteTask",
     "crowded_cells",
+    "for_training",
     "goal_region",
     "house_holding",
     "is_fair",
