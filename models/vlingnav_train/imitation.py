@@ -49,7 +49,7 @@ class Round:
     houses: int
     steps: int
     policy_share: float
-    episodes: int = 3
+    episodes: int = 1
     lr: float = 5e-4
 
 
@@ -72,15 +72,15 @@ class ImitationConfig:
     """
 
     rounds: tuple[Round, ...] = (
-        Round(houses=350, steps=5000, policy_share=0.0),
-        Round(houses=250, steps=4000, policy_share=0.7),
-        Round(houses=300, steps=5000, policy_share=0.85),
+        Round(houses=700, steps=5000, policy_share=0.0),
+        Round(houses=600, steps=4000, policy_share=0.7),
+        Round(houses=700, steps=6000, policy_share=0.85),
     )
     first_seed: int = 100_000
     max_rooms: int = 4
     batch: int = 64
     weight_decay: float = 0.05
-    samples: SampleConfig = field(default_factory=lambda: SampleConfig(forget=0.1, forget_notes=0.1))
+    samples: SampleConfig = field(default_factory=lambda: SampleConfig(forget=0.2, forget_notes=0.1))
     held_out: int = 12
     seed: int = 0
     start: str | None = None
