@@ -2,8 +2,8 @@
 
     ros2 launch vlingnav multi_robot.launch.py
 
-Then, for each: vlingnav go --namespace robot0 "find the red chair". `vlingnav up multi_robot` also gives the
-four instructions and keeps a film. The policy is scripted unless another is named (policy:=nano).
+Then, for each: vlingnav go --namespace robot0 "find the red chair". The policy is scripted, for the default
+house only, unless another is named (policy:=nano).
 """
 
 from launch import LaunchDescription

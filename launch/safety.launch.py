@@ -1,6 +1,6 @@
 """The safety filter alone, for a robot that something else drives: `cmd_vel_desired` in, `cmd_vel` out.
 
-ros2 launch vlingnav safety.launch.py simulation:=false namespace:=''
+ros2 launch vlingnav safety.launch.py namespace:=''
 """
 
 from launch import LaunchDescription

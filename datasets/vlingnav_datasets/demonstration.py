@@ -1,18 +1,25 @@
-"""One episode, every step of which an expert has labelled, whoever drove; kept in a folder of NumPy files."""
+"""One episode, every step of which an expert has labelled, whoever drove; kept in one NumPy file.
+
+It holds what the camera saw, not what a network made of it: networks change, and so may be trained again on
+what was collected; and mirror images cost nothing.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import re
-import shutil
 import zipfile
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vlingnav_policy.types import Goal, Task
+
+_SCALARS: dict[str, type] = {"house": int, "instruction": str, "success": bool, "task": str}
 _TEXTS = ("thoughts", "summaries", "said", "noted")
 _SIDES = {"left": "right", "right": "left"}
 
@@ -29,7 +36,7 @@ class Demonstration:
     Attributes:
         house: its seed.
         instruction: what was asked.
-        tokens: `(N, K, C)` float16 visual tokens of a frozen tower.
+        frames: `(N, H, W, 3)` uint8 images of the camera.
         stamps: `(N,)` float64 [s].
         poses, velocities: `(N, 3)` odometry [m, m, rad] and body velocity [m/s, m/s, rad/s].
         trajectories: `(N, T, 3)` float32, what the expert would drive, body frame [m, m, rad].
@@ -40,6 +47,8 @@ class Demonstration:
         by_policy: `(N,)` bool, whether the learning policy drove.
         said, noted: `(N,)` str, what it thought and remembered there; empty where nothing.
         success: whether the episode ended well under its driver.
+        task: what kind of instruction it was.
+        image: `(H, W, 3)` uint8, the goal image; empty without one.
 
     Raises:
         ValueError: the arrays do not have one length.
@@ -47,7 +56,7 @@ class Demonstration:
 
     house: int
     instruction: str
-    tokens: NDArray[np.float16]
+    frames: NDArray[np.uint8]
     stamps: NDArray[np.float64]
     poses: NDArray[np.float64]
     velocities: NDArray[np.float32]
@@ -60,10 +69,12 @@ class Demonstration:
     said: NDArray[np.str_]
     noted: NDArray[np.str_]
     success: bool
+    # Older files lack these: all there was then was objects.
+    task: Task = "object"
+    image: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0, 3), np.uint8))
 
     def __post_init__(self) -> None:
-        scalars = ("house", "instruction", "success")
-        names = [field.name for field in dataclasses.fields(self) if field.name not in scalars]
+        names = [f.name for f in dataclasses.fields(self) if f.name not in (*_SCALARS, "image")]
         lengths = {name: len(getattr(self, name)) for name in names}
         if len(set(lengths.values())) != 1:
             raise ValueError(
@@ -73,12 +84,13 @@ class Demonstration:
     def __len__(self) -> int:
         return len(self.stamps)
 
-    def mirrored(self, tokens: NDArray[np.float16]) -> Demonstration:
-        """The same episode in the mirror, left for right.
+    @property
+    def goal(self) -> Goal:
+        """What the robot was told."""
+        return Goal(self.instruction, self.task, self.image if self.image.size else None)
 
-        Args:
-            tokens: `(N, K, C)` of the mirrored images.
-        """
+    def mirrored(self) -> Demonstration:
+        """The same episode in the mirror, left for right."""
         flip = np.array([1.0, -1.0, -1.0])
         texts: dict[str, Any] = {
             name: np.array([mirror_words(text) for text in getattr(self, name)]) for name in _TEXTS
@@ -86,7 +98,8 @@ class Demonstration:
         return dataclasses.replace(
             self,
             instruction=mirror_words(self.instruction),
-            tokens=tokens,
+            frames=self.frames[:, :, ::-1],
+            image=self.image[:, ::-1],
             poses=self.poses * flip,
             velocities=self.velocities * flip.astype(np.float32),
             trajectories=self.trajectories * flip.astype(np.float32),
@@ -94,34 +107,29 @@ class Demonstration:
             **texts,
         )
 
-    def save(self, folder: Path) -> None:
-        """Write to `folder`, which must not exist; it is there only when it is whole."""
-        new = folder.with_name(folder.name + ".new")
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(parents=True)
+    def save(self, file: Path) -> None:
+        """Write to `file`, an .npz; it is there only when it is whole."""
         arrays: dict[str, Any] = {f.name: np.asarray(getattr(self, f.name)) for f in dataclasses.fields(self)}
-        np.save(new / "tokens.npy", arrays.pop("tokens"))
-        np.savez_compressed(new / "steps.npz", **arrays)
-        new.rename(folder)
+        new = file.with_suffix(".new.npz")
+        np.savez_compressed(new, **arrays)
+        new.replace(file)
 
     @classmethod
-    def load(cls, folder: Path) -> Demonstration:
-        """Read what `save` wrote; the tokens stay in their file until they are looked at.
+    def load(cls, file: Path) -> Demonstration:
+        """Read what `save` wrote.
 
         Raises:
-            ValueError: it is no such folder; the message names it and what is missing.
+            ValueError: it is no such file; the message names it and what is missing.
         """
         try:
-            tokens = np.asarray(np.load(folder / "tokens.npy", mmap_mode="r", allow_pickle=False))
-            with np.load(folder / "steps.npz", allow_pickle=False) as archive:
+            with np.load(file, allow_pickle=False) as archive:
                 values = {name: archive[name] for name in archive.files}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{folder} is no demonstration: {error}") from error
-        values["tokens"] = tokens
-        missing = [f.name for f in dataclasses.fields(cls) if f.name not in values]
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise ValueError(f"{file} is no demonstration: {error}") from error
+        later = "task", "image"
+        missing = [f.name for f in dataclasses.fields(cls) if f.name not in (*values, *later)]
         if missing:
-            raise ValueError(f"{folder} is no demonstration: it lacks {', '.join(missing)}")
-        scalars = {"house": int, "instruction": str, "success": bool}
+            raise ValueError(f"{file} is no demonstration: it lacks {', '.join(missing)}")
         return cls(
-            **{name: scalars[name](value) if name in scalars else value for name, value in values.items()}
+            **{name: _SCALARS[name](value) if name in _SCALARS else value for name, value in values.items()}
         )

@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from vlingnav_cli.arguments import count
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -18,12 +20,14 @@ def add_bench_act(parser: argparse.ArgumentParser) -> None:
         "--policy", default="nano", help="name or folder of an exported model (default: %(default)s)"
     )
     parser.add_argument(
-        "--threads", type=int, default=2, help="cores one decision may take (default: %(default)s)"
+        "--threads", type=count, default=2, help="cores one decision may take (default: %(default)s)"
     )
     parser.add_argument(
         "--steps", type=int, default=500, help="decisions in an episode, at least 20 (default: %(default)s)"
     )
-    parser.add_argument("--episodes", type=int, default=5, help="after one to warm up (default: %(default)s)")
+    parser.add_argument(
+        "--episodes", type=count, default=5, help="after one to warm up (default: %(default)s)"
+    )
     parser.set_defaults(run=run_bench_act)
 
 
@@ -41,8 +45,8 @@ def run_bench_act(args: argparse.Namespace) -> dict[str, Any]:
     from vlingnav_policy import ManifestError, load_policy
     from vlingnav_policy.nano import ThinkingConfig
 
-    if args.steps < 20 or args.episodes < 1:
-        raise UserError("--steps must be at least 20 and --episodes at least 1")
+    if args.steps < 20:
+        raise UserError("--steps must be at least 20")
     try:
         policy = load_policy(args.policy, args.threads)
     except ManifestError as error:

@@ -15,8 +15,8 @@ CHECKPOINTS = Path(
 
 
 def available() -> list[str]:
-    """Names of the policies shipped here."""
-    return sorted(path.parent.name for path in CHECKPOINTS.glob("*/manifest.json"))
+    """Names of the policies shipped here; other things that were learned lie beside them."""
+    return sorted(path.parent.name for path in CHECKPOINTS.glob("*/read.onnx"))
 
 
 def load_policy(

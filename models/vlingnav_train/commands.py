@@ -1,4 +1,4 @@
-"""`vlingnav train tower`, `vlingnav train imitation`, `vlingnav export`."""
+"""`vlingnav train tower`, `vlingnav train language`, `vlingnav train imitation`, `vlingnav export`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from vlingnav_cli.arguments import count
+
 RUNS = Path("runs/train")
 
 
 def add_train_tower(parser: argparse.ArgumentParser) -> None:
     """Stage 0: teach the vision tower and the language encoder to see and to name."""
     parser.add_argument("--out", type=Path, default=RUNS, help="folder for tower.pt (default: %(default)s)")
-    parser.add_argument("--houses", type=int, default=1500, help="houses to look into (default: %(default)s)")
+    parser.add_argument("--houses", type=count, default=1500, help="to look into (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=4000, help="optimiser steps (default: %(default)s)")
+    parser.add_argument("--start", help="tower.pt to go on from")
     parser.set_defaults(run=run_train_tower)
 
 
@@ -21,17 +24,58 @@ def run_train_tower(args: argparse.Namespace) -> dict[str, Any]:
     """Train stage 0; returns how well words and cells agree on held-out houses."""
     from dataclasses import asdict
 
+    from vlingnav_cli import UserError
     from vlingnav_train.networks import NanoConfig
     from vlingnav_train.tower import TowerConfig, train_tower
 
-    config = TowerConfig(houses=(0, args.houses), steps=args.steps)
-    return asdict(train_tower(config, NanoConfig(), args.out))
+    try:
+        config = TowerConfig(houses=(0, args.houses), steps=args.steps, start=args.start)
+        return asdict(train_tower(config, NanoConfig(), args.out))
+    except (OSError, ValueError) as error:
+        raise UserError(str(error)) from error
+
+
+def add_train_language(parser: argparse.ArgumentParser) -> None:
+    """Stage 0b: teach a tower that is frozen more words, and goal images; print what it understands."""
+    parser.add_argument(
+        "source", type=Path, nargs="?", default=RUNS / "tower.pt",
+        help="tower.pt of stage 0, or a whole nano.pt; all else in it stays (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", type=Path, default=RUNS / "language.pt", help="file like it (default: %(default)s)"
+    )
+    parser.add_argument("--houses", type=count, default=600, help="to look into (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=6000, help="optimiser steps (default: %(default)s)")
+    parser.set_defaults(run=run_train_language)
+
+
+def run_train_language(args: argparse.Namespace) -> dict[str, Any]:
+    """Train stage 0b; returns the average precision of each kind of question, before and after."""
+    from vlingnav_cli import UserError
+    from vlingnav_train.language import LanguageConfig, train_language
+    from vlingnav_train.networks import NanoConfig
+
+    if not args.source.is_file():
+        raise UserError(
+            f"{args.source} is missing; make it with: vlingnav train tower --out {args.source.parent}"
+        )
+    try:
+        config = LanguageConfig(houses=(0, args.houses), steps=args.steps)
+        figures = train_language(config, args.source, NanoConfig(), args.out)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    for kind, after in figures["after"].items():
+        print(f"{kind:10} average precision {figures['before'][kind]:.3f} -> {after:.3f}")
+    return figures
 
 
 def add_train_imitation(parser: argparse.ArgumentParser) -> None:
-    """Stage 1: imitate the searching expert, in rounds of DAgger, and export the policy."""
+    """Stage 1: imitate the experts of all tasks, in rounds of DAgger, and export the policy."""
     parser.add_argument(
-        "--tower", type=Path, default=RUNS / "tower.pt", help="of stage 0 (default: %(default)s)"
+        "--tower",
+        type=Path,
+        default=RUNS / "language.pt",
+        help="of stage 0b or stage 0, or nano.pt (default: %(default)s)",
     )
     parser.add_argument(
         "--out", type=Path, default=RUNS / "nano", help="folder for the model (default: %(default)s)"
@@ -61,13 +105,15 @@ def run_train_imitation(args: argparse.Namespace) -> dict[str, Any]:
             config = ImitationConfig.of(settings.get("imitation", settings))
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise UserError(f"{args.config} is no config of this training: {error}") from error
-    if config.start is None and not args.tower.is_file():
+    if not args.tower.is_file():
         raise UserError(
-            f"{args.tower} is missing; make it with: vlingnav train tower --out {args.tower.parent}"
+            f"{args.tower} is missing; make it with: vlingnav train tower, then vlingnav train language"
         )
     rounds = tuple(
         dataclasses.replace(
-            r, houses=max(2, round(r.houses * args.scale)), steps=max(2, round(r.steps * args.scale))
+            r,
+            houses=max(min(2, r.houses), round(r.houses * args.scale)),
+            steps=max(2, round(r.steps * args.scale)),
         )
         for r in config.rounds
     )
@@ -79,7 +125,7 @@ def run_train_imitation(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def add_export(parser: argparse.ArgumentParser) -> None:
-    """Write a trained model as ONNX graphs with a manifest, after comparing both."""
+    """Write a trained model as ONNX graphs with a manifest, after comparing both, and as a checkpoint."""
     parser.add_argument("checkpoint", type=Path, help="nano.pt of a training run")
     parser.add_argument("--out", type=Path, required=True, help="folder for the graphs and manifest.json")
     parser.add_argument(
@@ -100,7 +146,10 @@ def run_export(args: argparse.Namespace) -> dict[str, Any]:
     if not args.checkpoint.is_file():
         raise UserError(f"{args.checkpoint} is missing; make it with: vlingnav train imitation")
     try:
-        manifest = export_model(args.out, Nano.load(args.checkpoint), args.stop_threshold)
+        nano = Nano.load(args.checkpoint)
+        nano.round()  # so that the checkpoint beside the graphs is small, and exactly theirs
+        manifest = export_model(args.out, nano, args.stop_threshold)
+        nano.save(args.out / "nano.pt")
     except (ExportError, ValueError) as error:
         raise UserError(str(error)) from error
     print(f"{args.out}: {', '.join(manifest.sha256)}, checked against torch")

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vlingnav_sim.house import HouseConfig
-from vlingnav_train.networks import LanguageEncoder, NanoConfig, VisionTower, similarity
+from vlingnav_sim.tasks import for_training
+from vlingnav_train.networks import ImageQuery, LanguageEncoder, NanoConfig, VisionTower, similarity
 from vlingnav_train.views import Query, ViewBatches, Views, collect
 from vlingnav_train.vocabulary import CLASSES, COLOUR_NAMES, instruction, tokenizer
 
@@ -29,6 +31,10 @@ class TowerConfig:
         houses: seeds of the houses to look at. per_house: views of each. held_out: validation houses.
         batch: views a step. steps: of the optimiser. lr: peak learning rate. weight_decay: of AdamW.
         max_rooms: of a house.
+        start: `tower.pt` to go on from; without it both start from nothing.
+
+    Raises:
+        ValueError: houses that are not for training.
     """
 
     houses: tuple[int, int] = (0, 1500)
@@ -40,6 +46,10 @@ class TowerConfig:
     weight_decay: float = 0.02
     max_rooms: int = 5
     seed: int = 0
+    start: str | None = None
+
+    def __post_init__(self) -> None:
+        for_training(range(*self.houses))
 
 
 class Heads(nn.Module):
@@ -104,10 +114,40 @@ def evaluate(
         right += float((heads.classes(cells).argmax(dim=1) == truth).float().sum())
         total += truth.numel()
     tower.train()
-    order = np.argsort(-np.concatenate(scores))
-    truth_sorted = np.concatenate(truths)[order]
-    precision = np.cumsum(truth_sorted) / np.arange(1, len(order) + 1)
-    return Grounding(float(precision[truth_sorted].mean()), right / total)
+    return Grounding(average_precision(np.concatenate(scores), np.concatenate(truths)), right / total)
+
+
+def average_precision(scores: NDArray[np.float32], truth: NDArray[np.bool_]) -> float:
+    """Area under the curve of precision over recall; NaN where nothing is true."""
+    ranked = truth[np.argsort(-scores)]
+    precision = np.cumsum(ranked) / np.arange(1, len(ranked) + 1)
+    return float(precision[ranked].mean()) if ranked.any() else float("nan")
+
+
+def load_tower(file: Path, config: NanoConfig) -> tuple[VisionTower, LanguageEncoder, ImageQuery]:
+    """The networks of stage 0, from its `tower.pt` or from the `nano.pt` of a policy.
+
+    Without stage 0b that of goal images is untrained. A `nano.pt` brings its own `config`.
+
+    Raises:
+        ValueError: they were trained with words that there are no more.
+    """
+    weights = torch.load(file, weights_only=True)
+    words = tokenizer()
+    missing = [word for word in weights["words"] if word not in words.words]
+    if missing:
+        raise ValueError(f"{file} was trained with words that are gone: {', '.join(missing)}; train it again")
+    config = NanoConfig(**weights["config"]) if "config" in weights else config
+    tower, language, goal = VisionTower(config), LanguageEncoder(len(words), config), ImageQuery(config)
+    tower.load_state_dict(weights["tower"])
+    if "goal" in weights:
+        goal.load_state_dict(weights["goal"])
+    known = weights["language"].pop("words.weight")
+    language.load_state_dict(weights["language"], strict=False)
+    with torch.no_grad():  # words it has not been taught change nothing
+        language.words.weight.zero_()
+        language.words.weight[words.ids(" ".join(weights["words"]))] = known[-len(weights["words"]) :]
+    return tower, language, goal
 
 
 def train_tower(config: TowerConfig, network: NanoConfig, out: Path) -> Grounding:
@@ -121,8 +161,11 @@ def train_tower(config: TowerConfig, network: NanoConfig, out: Path) -> Groundin
     views = collect(houses, config.per_house, HouseConfig(max_rooms=config.max_rooms))
     batches, rng = ViewBatches(views, seed=config.seed), np.random.default_rng(config.seed)
     generator = torch.Generator().manual_seed(config.seed)
-    tower = VisionTower(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    language, heads = LanguageEncoder(len(tokenizer()), network), Heads(network.channels)
+    if config.start is None:
+        tower, language = VisionTower(network), LanguageEncoder(len(tokenizer()), network)
+    else:
+        tower, language, _ = load_tower(Path(config.start), network)
+    tower, heads = tower.to(memory_format=torch.channels_last), Heads(network.channels)  # type: ignore[call-overload]
     parameters = [*tower.parameters(), *language.parameters(), *heads.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -140,7 +183,7 @@ def train_tower(config: TowerConfig, network: NanoConfig, out: Path) -> Groundin
             log_depth = heads.depth(cells).float().squeeze(1)
         depth = torch.from_numpy(views.depth[index].astype(np.float32)).clamp(0.1, 10.0)
         mask = torch.from_numpy(query.mask)
-        weight = 1.0 + 4.0 * mask
+        weight = 1.0 + mask
         ground = (F.binary_cross_entropy_with_logits(logits, mask, reduction="none") * weight).mean()
         what = F.cross_entropy(class_logits, torch.from_numpy(classes))
         colour = F.cross_entropy(colour_logits, torch.from_numpy(colours))

@@ -11,8 +11,12 @@ from collections.abc import Sequence
 
 import mujoco
 import numpy as np
+from numba import njit
+from numpy.typing import NDArray
 
 from vlingnav_sim.geoms import movers, world_bounds
+
+Array = NDArray[np.float64]
 
 RETOUCH_S = 0.5
 """Touching the same thing again within this time [s] is the same collision."""
@@ -64,7 +68,7 @@ class Contacts:
             far = radius + reach
             if any(math.hypot(x - u, y - v) < far + r for u, v, r in (*robots[index + 1 :], *people)):
                 return True
-            if ((self._low < (x + far, y + far)) & (self._high > (x - far, y - far))).all(axis=1).any():
+            if _any_within(self._low, self._high, x, y, far):
                 return True
         return False
 
@@ -84,3 +88,12 @@ class Contacts:
             if now - self._last_s.get(touch, -math.inf) > RETOUCH_S:
                 self.counts[touch[0]] += 1
             self._last_s[touch] = now
+
+
+@njit(cache=True)
+def _any_within(low: Array, high: Array, x: float, y: float, far: float) -> bool:
+    """Whether a rectangle from `low` to `high`, `(N, 2)`, is at most `far` from `x`, `y` along both axes."""
+    for n in range(len(low)):
+        if low[n, 0] < x + far and low[n, 1] < y + far and high[n, 0] > x - far and high[n, 1] > y - far:
+            return True
+    return False

@@ -22,9 +22,7 @@ from vlingnav_sim.house import HouseConfig, generate
 from vlingnav_sim.measures import Scorer
 from vlingnav_sim.robots import ROBOTS
 from vlingnav_sim.simulator import Simulator
-from vlingnav_sim.tasks import sample_task
-
-FIRST_HELD_OUT_HOUSE = 700_000
+from vlingnav_sim.tasks import FIRST_HELD_OUT_HOUSE, sample_task
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from vlingnav_sim.experts import (
 from vlingnav_sim.grid import OccupancyGrid
 from vlingnav_sim.house import HouseConfig, generate
 from vlingnav_sim.measures import Measures, mean_interval, wilson_interval
-from vlingnav_sim.parallel import over_processes
+from vlingnav_sim.parallel import over_houses
 from vlingnav_sim.simulator import Simulator
 from vlingnav_sim.tasks import FollowTask, NavigationTask, RouteTask, sample_task
 
@@ -108,7 +108,7 @@ def evaluate_house(seed: int, config: EvaluationConfig) -> Outcome | None:
 def evaluate(houses: range, config: EvaluationConfig, processes: int | None = None) -> dict[str, Any]:
     """Figures over `houses`; see `summarise`."""
     function = partial(evaluate_house, config=config)
-    outcomes = list(over_processes(function, houses, len(houses), config.policy, processes))
+    outcomes = list(over_houses(function, houses, config.policy, processes))
     return summarise([outcome for outcome in outcomes if outcome is not None])
 
 

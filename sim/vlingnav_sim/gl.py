@@ -4,7 +4,8 @@ Unusual: plain ctypes instead of PyOpenGL, which binds a whole process to one pl
 imported and so cannot fall back. A context is shared by all renderers of its thread: thousands of
 simulators may come and go, and none of them owns (or leaks) a context.
 
-`MUJOCO_GL=egl` or `MUJOCO_GL=osmesa` forces one of the two; with any other value EGL is tried first.
+`MUJOCO_GL=egl` or `MUJOCO_GL=osmesa` forces one of the two; with any other value EGL is tried first. Mesa's
+software rasteriser works in the calling thread unless `LP_NUM_THREADS` says otherwise.
 """
 
 from __future__ import annotations
@@ -60,6 +61,8 @@ def _backend_pid() -> int:
 @functools.cache
 def _backend() -> tuple[str, Callable[[], Callable[[], None]]]:
     """Choose the platform once per process: its name, and a maker of contexts."""
+    # Images are small: handing them to other threads and waiting costs more than drawing them.
+    os.environ.setdefault("LP_NUM_THREADS", "0")
     platforms = {"egl": _open_egl, "osmesa": _open_osmesa}
     forced = os.environ.get("MUJOCO_GL", "").strip().lower()
     reasons = []
@@ -70,7 +73,7 @@ def _backend() -> tuple[str, Callable[[], Callable[[], None]]]:
             reasons.append(f"{name}: {error}")
     raise GLUnavailableError(
         f"cannot render off-screen ({'; '.join(reasons)}); install the drivers with "
-        "`apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri libosmesa6`"
+        "`apt-get install libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri libosmesa6`"
     )
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Circle = tuple[float, float, float]
 """x, y, radius [m]."""
+Direction = tuple[float, float, float]
+"""An angle [rad], its cosine and its sine."""
 
 TURN_RATE = 3.5
 """How fast a person turns [rad/s]."""
@@ -67,10 +69,12 @@ class People:
         return [(walker.x, walker.y, PERSON_RADIUS) for walker in self.walkers]
 
     def _place(self, data: mujoco.MjData) -> None:
+        places, turns = data.mocap_pos, data.mocap_quat
         for mocap, walker in zip(self._mocap, self.walkers, strict=True):
             half = 0.5 * walker.yaw
-            data.mocap_pos[mocap] = walker.x, walker.y, 0.0
-            data.mocap_quat[mocap] = math.cos(half), 0.0, 0.0, math.sin(half)
+            # Upright on the floor: the rest of both rows is zero and stays it.
+            places[mocap, 0], places[mocap, 1] = walker.x, walker.y
+            turns[mocap, 0], turns[mocap, 3] = math.cos(half), math.sin(half)
 
 
 class Walker:
@@ -88,35 +92,36 @@ class Walker:
         keep = lengths > 1e-6
         self._points: list[tuple[float, float]] = [(float(x), float(y)) for x, y in points[keep]]
         self._lengths: list[float] = lengths[keep].tolist()
-        self._headings: list[float] = np.arctan2(steps[keep, 1], steps[keep, 0]).tolist()
+        # Where each leg leads when it is walked ahead, and back.
+        self._ahead = [_direction(yaw) for yaw in np.arctan2(steps[keep, 1], steps[keep, 0]).tolist()]
+        self._back = [_direction(yaw + math.pi) for yaw, _, _ in self._ahead]
         self._speed = person.speed
         self._reach = LEADER_REACH if isinstance(person, Leader) else REACH
         self.vx = self.vy = 0.0
         self._sense, self._waited_s = 1.0, 0.0
         self._leg, self._along = 0, start * sum(self._lengths)
         self._turn_corners()
-        self.yaw = self._heading()
+        self.yaw = self._heading()[0]
         self._place()
 
     def step(self, dt: float, robots: Sequence[Circle]) -> None:
         """Walk for `dt` [s] among `robots`."""
-        error = math.remainder(self._heading() - self.yaw, math.tau)
+        heading, c, s = self._heading()
+        error = math.remainder(heading - self.yaw, math.tau)
         self.yaw += max(-TURN_RATE * dt, min(TURN_RATE * dt, error))
-        blocked = self._blocked(robots)
+        blocked = self._blocked(c, s, robots)
         self._waited_s = self._waited_s + dt if blocked else 0.0
         if self._waited_s > PATIENCE_S:
             self._sense, self._waited_s = -self._sense, 0.0
+            _, c, s = self._heading()
         speed = 0.0 if blocked else self._speed * max(0.0, math.cos(error))
-        heading = self._heading()
-        self.vx, self.vy = speed * math.cos(heading), speed * math.sin(heading)
+        self.vx, self.vy = speed * c, speed * s
         self._along += self._sense * speed * dt
         self._turn_corners()
         self._place()
 
-    def _blocked(self, robots: Sequence[Circle]) -> bool:
+    def _blocked(self, c: float, s: float, robots: Sequence[Circle]) -> bool:
         # Ahead is where the next step leads, which at a corner is not yet where the person looks.
-        heading = self._heading()
-        c, s = math.cos(heading), math.sin(heading)
         for x, y, radius in robots:
             dx, dy = x - self.x, y - self.y
             ahead, aside = c * dx + s * dy, abs(c * dy - s * dx)
@@ -124,8 +129,8 @@ class Walker:
                 return True
         return False
 
-    def _heading(self) -> float:
-        return self._headings[self._leg] + (0.0 if self._sense > 0.0 else math.pi)
+    def _heading(self) -> Direction:
+        return (self._ahead if self._sense > 0.0 else self._back)[self._leg]
 
     def _turn_corners(self) -> None:
         while self._along >= self._lengths[self._leg]:
@@ -137,5 +142,9 @@ class Walker:
 
     def _place(self) -> None:
         x, y = self._points[self._leg]
-        heading = self._headings[self._leg]
-        self.x, self.y = x + self._along * math.cos(heading), y + self._along * math.sin(heading)
+        _, c, s = self._ahead[self._leg]
+        self.x, self.y = x + self._along * c, y + self._along * s
+
+
+def _direction(yaw: float) -> Direction:
+    return yaw, math.cos(yaw), math.sin(yaw)

@@ -127,6 +127,9 @@ class TopDown:
         font = ImageFont.load_default(_TEXT_PX * _SHARP)
         x, y = self._pixels(np.array([xy], dtype=np.float64))[0]
         halo = max(self._width(0.03), _SHARP)
+        half = 0.5 * font.getlength(text) + halo
+        x = min(max(x, half), max(self._canvas.width - half, half))
+        y = min(max(y, _TEXT_PX), self._canvas.height - _TEXT_PX)
         self._pen.text((x, y), text, colour, font, anchor="mm", stroke_width=halo, stroke_fill=_PAPER)
 
     def _item(self, item: Item) -> None:
@@ -171,7 +174,26 @@ def draw_topdown(
         plan.start(driven[0])
         if driven.shape[1] > 2:
             plan.robot(driven[-1], radius)
-    return plan.picture()
+    ways = [("driven", DRIVEN, driven), ("shortest way", EXPERT, expert)]
+    drawn = [(name, colour) for name, colour, way in ways if way is not None and len(way)]
+    return _with_legend(plan.picture(), drawn)
+
+
+def _with_legend(picture: Image.Image, entries: Sequence[tuple[str, Colour]]) -> Image.Image:
+    """`picture` with a line below it that says what is drawn in which colour; as it is without entries."""
+    if not entries:
+        return picture
+    line = 2 * _TEXT_PX
+    page = Image.new("RGB", (picture.width, picture.height + line), _PAPER)
+    page.paste(picture, (0, 0))
+    pen, font = ImageDraw.Draw(page), ImageFont.load_default(_TEXT_PX)
+    x, y = _TEXT_PX, picture.height + line // 2
+    for name, colour in entries:
+        for begin, end in ((0, line),) if colour == DRIVEN else ((0, 12), (20, line)):
+            pen.line((x + begin, y, x + end, y), colour, width=4)
+        pen.text((x + line + 8, y), name, _INK, font, anchor="lm")
+        x += round(2 * line + font.getlength(name))
+    return page
 
 
 def part_points(part: Part) -> Points:

@@ -12,6 +12,7 @@ import threading
 
 import mujoco
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from vlingnav_sim import gl
@@ -20,6 +21,7 @@ _HIDDEN = 5
 """Geom group that is never drawn."""
 NEAR, FAR = 0.02, 60.0
 """Clipping planes [m]."""
+_SCALE, _OFFSET = np.float32((FAR - NEAR) / (NEAR * FAR)), np.float32(1.0 / FAR)
 _BACKGROUND = (236, 239, 242)
 """What pictures for people show where nothing is."""
 
@@ -67,13 +69,9 @@ class Renderer:
         """
         self._aim(data, camera, draw)
         rgb, depth = self._shoot(size)
-        # Row 0 of OpenGL is the lowest. Its depth is reversed: 1 at the near plane, 0 at the far one.
-        z = depth[::-1]
-        metres = np.multiply(z, (FAR - NEAR) / (NEAR * FAR), dtype=np.float32)
-        metres += np.float32(1.0 / FAR)
-        np.reciprocal(metres, out=metres)
-        metres[z == 0.0] = 0.0
-        return rgb[::-1].copy(), metres
+        _to_metres(depth)
+        # Row 0 of OpenGL is the lowest.
+        return rgb[::-1].copy(), depth[::-1].copy()
 
     def geoms(self, data: mujoco.MjData, camera: int, size: tuple[int, int], draw: Mask) -> Geoms:
         """Index of the geom behind each pixel, `(H, W)` int32; -1 where nothing is."""
@@ -172,3 +170,13 @@ class Renderer:
         mujoco.mjr_render(rect, self._scene, self._context)
         mujoco.mjr_readPixels(rgb, depth, rect, self._context)
         return rgb, depth
+
+
+@njit(cache=True, error_model="numpy")
+def _to_metres(depth: NDArray[np.float32]) -> None:
+    """Turn a depth buffer, which is reversed, 1 at the near plane and 0 at the far one, into distances."""
+    for row in range(depth.shape[0]):
+        for column in range(depth.shape[1]):
+            z = depth[row, column]
+            metres = np.float32(1.0) / (z * _SCALE + _OFFSET)
+            depth[row, column] = metres if z > np.float32(0.0) else np.float32(0.0)

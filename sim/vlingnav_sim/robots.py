@@ -143,7 +143,7 @@ OMNI = RobotConfig(
     height=0.45,
     mass=30.0,
     limits=Limits(velocity=(1.0, 0.6, 1.5), acceleration=(2.0, 2.0, 6.0)),
-    camera=CameraConfig(mount_height=0.55),
+    # On a mast, at the height of the other's: a policy sees the same from both.
 )
 ROBOTS: dict[str, RobotConfig] = {robot.name: robot for robot in (DIFF, OMNI)}
 

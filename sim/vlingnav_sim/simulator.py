@@ -21,6 +21,7 @@ from vlingnav_sim import scene
 from vlingnav_sim.contacts import Contacts
 from vlingnav_sim.culling import Culling
 from vlingnav_sim.house.model import House
+from vlingnav_sim.motion import ramp
 from vlingnav_sim.people_motion import People
 from vlingnav_sim.renderer import Renderer
 from vlingnav_sim.robots import DIFF, TIMESTEP, RobotConfig, add_robot, body_name
@@ -66,18 +67,21 @@ class Simulator:
         # Views into MuJoCo's memory: only robots have joints, so a row is a robot.
         count = len(self.robots)
         self._qpos, self._qvel = self.data.qpos.reshape(count, 3), self.data.qvel.reshape(count, 3)
+        self._ctrl = self.data.ctrl
         self._velocity_limit = np.array([robot.limits.velocity for robot in self.robots])
-        self._ramp = TIMESTEP * np.array([robot.limits.acceleration for robot in self.robots])
+        self._velocity_change = TIMESTEP * np.array([robot.limits.acceleration for robot in self.robots])
 
         self._bodies = [model.body(body_name(index)).id for index in range(count)]
         self._cameras = [model.camera(f"{body_name(index)}_camera").id for index in range(count)]
         self._sizes = [(robot.camera.width, robot.camera.height) for robot in self.robots]
         drawn = np.isin(model.geom_group, scene.DRAWN_GROUPS)
         self._drawn = [drawn & (model.geom_bodyid != body) for body in self._bodies]
+        self._drawn_inside = drawn
         self._drawn_from_above = drawn & (model.geom_group != scene.CEILING_GROUP)
         items = scene.geom_items(model)
         # One more, so that "no geom", -1, is the sky.
         self._labels = np.append(items, np.int16(scene.SKY))
+        self._persons = np.append(scene.geom_people(model), np.int16(-1))
         self._renderer = Renderer(model, (max(w for w, _ in self._sizes), max(h for _, h in self._sizes)))
         self._sight = Sight(model, drawn, scene.DRAWN_GROUPS)
         self._lidars = [
@@ -87,7 +91,8 @@ class Simulator:
         self._people = People(model, persons)
         mujoco.mj_kinematics(model, self.data)
         self._contacts = Contacts(model, self.data, self._bodies)
-        self._culling = Culling(house, model, self.data)
+        views = [robot.camera for robot in self.robots]
+        self._culling = Culling(house, model, self.data, dict(zip(self._cameras, views, strict=True)))
         speeds = [person.speed for person in persons] + [math.hypot(*v[:2]) for v in self._velocity_limit]
         self._fastest = max(speeds)
         self._command: Array = np.zeros((count, 3))
@@ -125,16 +130,14 @@ class Simulator:
         steps = round(duration / TIMESTEP) if math.isfinite(duration) else 0
         if steps < 1 or abs(steps * TIMESTEP - duration) > 1e-6:
             raise ValueError(f"a duration of {duration} s is not a positive multiple of {TIMESTEP} s")
-        target = np.clip(target, -self._velocity_limit, self._velocity_limit)
-        reach = self._ramp * np.arange(1, steps + 1)[:, None, None]
-        ramp: Array = self._command + np.clip(target - self._command, -reach, reach)
-        self._command = ramp[-1]
+        velocities = ramp(self._command, target, self._velocity_limit, self._velocity_change, steps)
+        self._command = velocities[-1]
         # Two that come towards each other close in twice as fast as the fastest.
         self._contacts.look_out(
             self._circles(), self._people.circles(), 2.0 * self._fastest * duration + _MARGIN
         )
-        for velocities in ramp.tolist():
-            self._step(velocities)
+        for rows in velocities.tolist():
+            self._step(rows)
         # After mj_step the places of geoms and cameras lag one step behind the joints.
         mujoco.mj_kinematics(self.model, self.data)
         mujoco.mj_camlight(self.model, self.data)
@@ -160,9 +163,11 @@ class Simulator:
 
         A second render, of the present: ask only when it is needed.
         """
-        return self._labels[
-            self._renderer.geoms(self.data, self._cameras[robot], self._sizes[robot], self.drawn_geoms(robot))
-        ]
+        return self._labels[self._geoms(robot)]
+
+    def person_labels(self, robot: int = 0) -> NDArray[np.int16]:
+        """Whom each pixel shows, `(H, W)`: a person's index, -1 where nobody is; one more render."""
+        return self._persons[self._geoms(robot)]
 
     def scan(self, robot: int = 0) -> Scan:
         """The newest scan; the lidar turns at its own rate."""
@@ -212,8 +217,7 @@ class Simulator:
 
     def drawn_geoms(self, robot: int = 0) -> NDArray[np.bool_]:
         """`(ngeom,)` what is drawn for the robot's camera: what can be in sight, without the robot itself."""
-        camera = self.robots[robot].camera
-        seen = self._culling.in_sight(self.data, self.pose(robot), self._cameras[robot], camera)
+        seen = self._culling.in_sight(self.data, self.pose(robot), self._cameras[robot])
         seen &= self._drawn[robot]
         return seen
 
@@ -232,12 +236,17 @@ class Simulator:
     def render_view(
         self, eye: Sequence[float], yaw: float, pitch: float, width: int, height: int
     ) -> NDArray[np.uint8]:
-        """What one sees from `eye (3,)` [m] along `yaw`, `pitch` down [rad]: `(height, width, 3)` uint8."""
+        """What one sees from `eye (3,)` [m] along `yaw`, `pitch` down [rad]: `(height, width, 3)` uint8.
+
+        Drawn at twice the size and reduced: there is no smoothing of edges otherwise.
+        """
         camera = mujoco.MjvCamera()
         flat = math.cos(pitch)
         camera.lookat[:] = np.add(eye, (flat * math.cos(yaw), flat * math.sin(yaw), -math.sin(pitch)))
         camera.azimuth, camera.elevation, camera.distance = math.degrees(yaw), -math.degrees(pitch), 1.0
-        return self._renderer.picture(self.data, camera, (width, height), self._drawn_from_above)
+        large = self._renderer.picture(self.data, camera, (2 * width, 2 * height), self._drawn_inside)
+        blocks = large.reshape(height, 2, width, 2, 3).astype(np.uint16)
+        return ((blocks.sum(axis=(1, 3)) + 2) // 4).astype(np.uint8)
 
     def close(self) -> None:
         """Free the renderer; call it from the thread that rendered."""
@@ -250,6 +259,12 @@ class Simulator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _geoms(self, robot: int) -> NDArray[np.int32]:
+        """The geom that each pixel shows, `(H, W)`; -1 where there is none."""
+        return self._renderer.geoms(
+            self.data, self._cameras[robot], self._sizes[robot], self.drawn_geoms(robot)
+        )
 
     def _share(self, body: str, robot: int) -> float:
         camera, mount = self.robots[robot].camera, self._bodies[robot]
@@ -285,7 +300,7 @@ class Simulator:
             middle = yaw + 0.5 * TIMESTEP * wz
             c, s = math.cos(middle), math.sin(middle)
             world += (c * vx - s * vy, s * vx + c * vy, wz)
-        self.data.ctrl[:] = world
+        self._ctrl[:] = world
         if self._people.walkers:
             self._people.step(self.data, self._circles(), TIMESTEP)
         mujoco.mj_step(self.model, self.data)
@@ -300,7 +315,7 @@ class Simulator:
         ]
 
     def _checked(self, rows: ArrayLike, name: str, columns: str) -> Array:
-        rows = np.asarray(rows, dtype=np.float64)
+        rows = np.array(rows, dtype=np.float64, order="C")  # compiled code is compiled for one layout
         count = len(self.robots)
         if rows.shape != (count, 3):
             raise ValueError(f"{name} must be ({count}, 3), for each robot {columns}, not {rows.shape}")

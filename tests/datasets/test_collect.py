@@ -24,19 +24,19 @@ from vlingnav_datasets.lerobot_v3 import FRONT, GOAL, DatasetReader, check
 from vlingnav_policy.types import TASKS
 from vlingnav_sim.grid import OccupancyGrid
 from vlingnav_sim.house import HouseConfig, generate
+from vlingnav_sim.parallel import WorkersLost, over_processes
 from vlingnav_sim.tasks import TRAINING_SPLITS, sample_task
 from vlingnav_train.collecting.commands import add_collect
 from vlingnav_train.collecting.dataset import collect
 from vlingnav_train.collecting.houses import CollectionConfig, collect_house
 from vlingnav_train.collecting.recording import DetourConfig
-from vlingnav_train.collecting.workers import WorkersLost, over_processes
 
 COLLECT = """
 import sys, time
 from pathlib import Path
 from vlingnav_train.collecting.dataset import collect
 from vlingnav_train.collecting.houses import CollectionConfig
-from vlingnav_train.collecting.workers import over_processes
+from vlingnav_sim.parallel import over_processes
 
 def over(function, units):
     for number, recordings in enumerate(over_processes(function, units, 1)):
@@ -114,7 +114,7 @@ def test_two_processes_collect_the_same(tmp_path: Path, collected: Path, fingerp
 
 def test_no_worker_outlives_a_parent_that_was_killed() -> None:
     code = (
-        "import itertools, sys, time\nfrom vlingnav_train.collecting.workers import over_processes\n"
+        "import itertools, sys, time\nfrom vlingnav_sim.parallel import over_processes\n"
         "if __name__ == '__main__':\n"
         "    for _ in over_processes(time.sleep, itertools.repeat(0.05), 2): print(flush=True)"
     )

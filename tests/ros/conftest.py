@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,8 +14,23 @@ import pytest
 
 HERE = Path(__file__).parent
 
+
+def _free_domain() -> int:
+    """A ROS domain that no other test process has, for as long as this one lives."""
+    for domain in range(20, 100):
+        lock = os.open(
+            f"{tempfile.gettempdir()}/vlingnav-test-{os.getuid()}-{domain}.lock", os.O_CREAT | os.O_RDWR
+        )
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return domain
+        except BlockingIOError:
+            os.close(lock)
+    raise RuntimeError("80 test processes at once have all ROS domains; end some")
+
+
 # Read when rclpy starts, here and in every process that a test starts.
-os.environ["ROS_DOMAIN_ID"] = str(20 + os.getpid() % 80)
+os.environ["ROS_DOMAIN_ID"] = str(_free_domain())
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")]))
 

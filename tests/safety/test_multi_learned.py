@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +14,10 @@ import pytest
 from vlingnav_safety.multi import look
 from vlingnav_safety.multi.evaluate import Online, run
 from vlingnav_safety.multi.learned import EDGE, HIT, LAYERS, NODE, WEIGHTS, LearnedTuner, graph
-from vlingnav_safety.multi.tuner import View
+from vlingnav_safety.multi.tuner import FixedTuner, RuleTuner, View
 from vlingnav_safety.multi.worlds import WORLDS, generate, nearest_robots, scan
 
+SHIPPED = Path(__file__).resolve().parents[2] / "models/checkpoints/tuner"
 WIDTH = 8
 SIZES = {
     "edge_in": (WIDTH, NODE + EDGE),
@@ -132,6 +134,19 @@ def test_what_is_not_its_file_is_refused(tmp_path: Path) -> None:
     del arrays["robot.bias"]
     with pytest.raises(ValueError, match="other layers"):
         LearnedTuner(saved(tmp_path, arrays))
+
+
+def test_the_shipped_one_is_that_of_its_manifest_and_as_good_as_the_rule() -> None:
+    manifest = json.loads((SHIPPED / "manifest.json").read_text())
+    for file, expected in manifest["sha256"].items():
+        assert hashlib.sha256((SHIPPED / file).read_bytes()).hexdigest() == expected
+    config = replace(WORLDS["single"], robots=24, area=1.8, steps=128)
+    scenes = generate(config, list(range(6)))
+    rule, learned, cautious = (
+        run(config, scenes, Online(tuner)).figures()["success_rate"]
+        for tuner in (RuleTuner(), LearnedTuner(SHIPPED), FixedTuner(4.0))
+    )
+    assert learned > rule - 0.03 and learned > cautious + 0.05
 
 
 def test_torch_onnx_and_numpy_agree(tmp_path: Path) -> None:

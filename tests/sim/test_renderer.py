@@ -95,12 +95,19 @@ def test_a_robot_does_not_see_itself_but_sees_others(make_room: MakeRoom) -> Non
 
 
 def places(house: House, rng: np.random.Generator) -> np.ndarray:
-    """Poses all over a house, and on the thresholds of its doors."""
+    """Poses all over a house, on the thresholds of its doors, and with a door just at the picture's edge."""
     grid = OccupancyGrid.from_house(house, radius=0.25)
-    free = grid.to_world(rng.permutation(np.argwhere(grid.free))[:12])
-    doors = [np.add(door.position, rng.uniform(-0.3, 0.3, 2)) for door in house.doors]
-    spots = np.array([*free, *doors])
-    return np.column_stack([spots, rng.uniform(-np.pi, np.pi, len(spots))])
+    poses = [
+        [*at, rng.uniform(-np.pi, np.pi)]
+        for at in grid.to_world(rng.permutation(np.argwhere(grid.free))[:12])
+    ]
+    for door in house.doors:
+        poses.append([*np.add(door.position, rng.uniform(-0.3, 0.3, 2)), rng.uniform(-np.pi, np.pi)])
+        for aside in (-1.0, 1.0):
+            bearing, distance = rng.uniform(-np.pi, np.pi), rng.uniform(0.5, 1.2)
+            at = np.subtract(door.position, [distance * np.cos(bearing), distance * np.sin(bearing)])
+            poses.append([*at, bearing + aside * rng.uniform(0.8, 1.3)])
+    return np.array(poses)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -128,7 +135,7 @@ def test_leaving_out_what_is_out_of_sight_changes_no_pixel(
             np.testing.assert_array_equal(culled[0].rgb, whole[0].rgb, err_msg=str(pose))
             np.testing.assert_array_equal(culled[0].depth, whole[0].depth, err_msg=str(pose))
             np.testing.assert_array_equal(culled[1], whole[1], err_msg=str(pose))
-    assert compared >= 8 and drawn_culled < 0.8 * drawn_whole
+    assert compared >= 8 and drawn_culled < 0.26 * drawn_whole
 
 
 def test_labels_agree_with_mujocos_own_segmentation(make_room: MakeRoom) -> None:

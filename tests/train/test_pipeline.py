@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from vlingnav_cli.main import main
 from vlingnav_policy import load_policy
 from vlingnav_policy.history import HistoryConfig
 from vlingnav_policy.memory import MemoryConfig
+from vlingnav_policy.types import TASKS, Observation, Odometry
 from vlingnav_sim.house import HouseConfig
 from vlingnav_train.checkpoint import Nano
-from vlingnav_train.demonstrations import DriverConfig, demonstrate
+from vlingnav_train.demonstrations import Collection, DriverConfig, demonstrate
 from vlingnav_train.export import ExportError, export_graph, export_model
 from vlingnav_train.imitation import ImitationConfig, Round, evaluate, losses, train_imitation
+from vlingnav_train.language import LanguageConfig, train_language
 from vlingnav_train.networks import LanguageEncoder, NanoConfig, VisionTower
 from vlingnav_train.optimise import Board, OptimiserConfig, optimise
-from vlingnav_train.policy_network import PolicyNetwork
+from vlingnav_train.questions import TESTED
 from vlingnav_train.samples import Demonstrations
 from vlingnav_train.tower import TowerConfig, train_tower
 from vlingnav_train.views import ViewBatches, collect_house
@@ -30,15 +35,7 @@ TINY = NanoConfig(channels=16, dim=32, layers=2, heads=2)
 
 def untrained() -> Nano:
     torch.manual_seed(0)
-    size = len(tokenizer())
-    return Nano(
-        TINY,
-        HistoryConfig(),
-        MemoryConfig(),
-        VisionTower(TINY),
-        LanguageEncoder(size, TINY),
-        PolicyNetwork(size, TINY),
-    )
+    return replace(Nano.untrained(TINY), tasks=TASKS)
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +47,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def demonstrations(model: Path) -> list:  # type: ignore[type-arg]
-    house = HouseConfig(max_rooms=2)
-    return [d for seed in (1, 2, 3) for d in demonstrate(seed, 1, model, DriverConfig(), house)]
+    collection = Collection(model, 0, 1, (("object", "seen"),), DriverConfig(), HouseConfig(max_rooms=2))
+    return [d for seed in (1, 2, 3) for d in demonstrate(seed, collection)]
 
 
 def test_view_targets_are_where_the_labels_are() -> None:
@@ -67,9 +64,9 @@ def test_view_targets_are_where_the_labels_are() -> None:
 
 
 def test_demonstrations_are_labelled_and_end_at_the_target(demonstrations: list) -> None:  # type: ignore[type-arg]
-    assert len(demonstrations) == 6
+    assert len(demonstrations) == 3
     for d in demonstrations:
-        assert d.tokens.shape[1:] == (48, TINY.token_channels) and d.trajectories.shape[1:] == (8, 3)
+        assert d.frames.shape[1:] == (96, 128, 3) and d.trajectories.shape[1:] == (8, 3)
         assert np.all(np.diff(d.stamps) > 0)
         assert (
             d.stops.any() and d.found[d.stops][:, 0].all()
@@ -79,13 +76,14 @@ def test_demonstrations_are_labelled_and_end_at_the_target(demonstrations: list)
 
 
 def test_every_episode_has_its_mirror_image(demonstrations: list) -> None:  # type: ignore[type-arg]
-    for seen, mirrored in zip(demonstrations[::2], demonstrations[1::2], strict=True):
+    for seen in demonstrations:
+        mirrored = seen.mirrored()
         assert seen.instruction == mirrored.instruction and np.array_equal(seen.stamps, mirrored.stamps)
         for name in ("poses", "velocities", "trajectories"):
             assert np.allclose(getattr(seen, name) * [1, -1, -1], getattr(mirrored, name))
         assert np.allclose(seen.found[:, 2], -mirrored.found[:, 2])
-        assert not np.array_equal(seen.tokens, mirrored.tokens)
-        twice = mirrored.mirrored(seen.tokens)
+        assert np.array_equal(seen.frames[:, :, 0], mirrored.frames[:, :, -1])
+        twice = mirrored.mirrored()
         assert np.array_equal(twice.poses, seen.poses) and np.array_equal(twice.found, seen.found)
         assert np.array_equal(twice.thoughts, seen.thoughts)
         said = [i for i, text in enumerate(seen.thoughts) if "left" in text]
@@ -96,7 +94,7 @@ def test_training_learns_to_drive_and_to_speak(tmp_path: Path, demonstrations: l
     nano = untrained()
     data = Demonstrations(nano.history, nano.memory, TINY.scale)
     for d in demonstrations:
-        data.add(d)
+        data.add(d, *nano.tokens(d.goal, d.frames))
     before = evaluate(nano.policy, data, 16)
     optimise(
         nano.policy,
@@ -111,11 +109,25 @@ def test_training_learns_to_drive_and_to_speak(tmp_path: Path, demonstrations: l
         assert after[part] < 0.8 * before[part]
 
 
+def test_training_sees_what_the_robot_sees(model: Path, demonstrations: list) -> None:  # type: ignore[type-arg]
+    """Up to what bfloat16 rounds."""
+    d = demonstrations[0]
+    policy = load_policy(model)
+    policy.reset(d.goal)
+    pose = Odometry(np.zeros(3), np.zeros(3))
+    seen = [policy.see(Observation(rgb=f, stamp=float(i), odometry=pose)) for i, f in enumerate(d.frames[:9])]
+    tokens, shown = untrained().tokens(d.goal, d.frames[:9], batch=4)
+    assert not len(shown)
+    assert np.allclose(np.stack([frame.tokens for frame in seen]), tokens, atol=0.02)
+    assert not np.allclose(tokens[0], tokens[-1], atol=0.02)
+
+
 def test_replayed_memory_equals_lived_memory(model: Path, demonstrations: list) -> None:  # type: ignore[type-arg]
     """A step of the data set gives the network what the running policy would have given it."""
     d = demonstrations[0]
     data = Demonstrations(HistoryConfig(), MemoryConfig(), TINY.scale)
-    data.add(d)
+    seen, shown = untrained().tokens(d.goal, d.frames)
+    data.add(d, seen, shown)
     step = len(d) - 1
     batch = data.batch(np.array([step]))
     policy = load_policy(model)
@@ -123,7 +135,7 @@ def test_replayed_memory_equals_lived_memory(model: Path, demonstrations: list) 
 
     lived = FrameHistory(HistoryConfig())
     for i in range(len(d)):
-        lived.add(Frame(d.tokens[i], d.stamps[i], d.poses[i], 4))
+        lived.add(Frame(seen[i], d.stamps[i], d.poses[i], 4))
     tokens, meta, used = lived.view()
     assert policy.manifest.history["capacity"] == len(tokens)
     assert int(batch["used"][0]) == used
@@ -154,6 +166,24 @@ def test_a_checkpoint_survives_saving(tmp_path: Path) -> None:
         assert torch.equal(a, b)
 
 
+def test_what_is_exported_is_what_can_be_trained_on_at_half_the_size(tmp_path: Path) -> None:
+    nano = untrained()
+    nano.save(tmp_path / "nano.pt")
+    assert main(["export", str(tmp_path / "nano.pt"), "--out", str(tmp_path / "out")]) == 0
+    checkpoint = tmp_path / "out" / "nano.pt"
+    assert checkpoint.stat().st_size < 0.6 * (tmp_path / "nano.pt").stat().st_size
+    export_model(tmp_path / "again", Nano.load(checkpoint))
+    for graph in load_policy(tmp_path / "out").manifest.graphs:
+        assert (tmp_path / "again" / f"{graph}.onnx").read_bytes() == (
+            tmp_path / "out" / f"{graph}.onnx"
+        ).read_bytes()
+
+
+def test_the_shipped_weights_are_small() -> None:
+    shipped = Path(__file__).parents[2] / "models" / "checkpoints" / "nano"
+    assert sum(file.stat().st_size for file in shipped.iterdir()) < 25e6
+
+
 def test_the_recipe_runs_from_nothing_to_a_model_that_decides(tmp_path: Path) -> None:
     grounding = train_tower(
         TowerConfig(houses=(0, 4), per_house=6, held_out=2, batch=8, steps=3), TINY, tmp_path
@@ -163,14 +193,49 @@ def test_the_recipe_runs_from_nothing_to_a_model_that_decides(tmp_path: Path) ->
         Round(houses=2, steps=2, policy_share=0.0, episodes=1),
         Round(houses=2, steps=2, policy_share=1.0, episodes=1),
     )
+    words = LanguageConfig(houses=(0, 4), per_house=12, held_out=4, batch=4, steps=2)
+    understood = train_language(words, tmp_path / "tower.pt", TINY, tmp_path / "language.pt")
+    assert set(understood["after"]) == set(TESTED)
     config = ImitationConfig(rounds=rounds, max_rooms=1, batch=4)
-    train_imitation(config, TINY, tmp_path / "tower.pt", tmp_path / "nano")
+    train_imitation(config, TINY, tmp_path / "language.pt", tmp_path / "nano")
     policy = load_policy(tmp_path / "nano")
+    assert policy.manifest.tasks == TASKS
     assert len(policy.manifest.training["rounds"]) == 2
     assert dataclasses.asdict(config)["max_rooms"] == policy.manifest.training["config"]["max_rooms"]
     assert list((tmp_path / "nano" / "board").iterdir())
     with pytest.raises(ValueError, match="nano holds a training with other settings"):
-        train_imitation(dataclasses.replace(config, seed=1), TINY, tmp_path / "tower.pt", tmp_path / "nano")
+        train_imitation(replace(config, seed=1), TINY, tmp_path / "language.pt", tmp_path / "nano")
+
+    # Another goes on from there, with what that one had seen and a house of its own.
+    before = Nano.load(tmp_path / "nano" / "nano.pt")
+    more = {"rounds": [{"houses": 1, "steps": 1, "policy_share": 1.0, "episodes": 1, "lr": 0.0}]}
+    places = {"start": str(tmp_path / "nano" / "nano.pt"), "also": [str(tmp_path / "nano")]}
+    (tmp_path / "more.json").write_text(json.dumps({**more, **places, "first_seed": 100_050, "batch": 4}))
+    arguments = [
+        "train",
+        "imitation",
+        "--tower",
+        str(tmp_path / "nano" / "nano.pt"),
+        "--config",
+        str(tmp_path / "more.json"),
+        "--out",
+        str(tmp_path / "more"),
+    ]
+    assert main(arguments) == 0
+    after = Nano.load(tmp_path / "more" / "nano.pt")
+    assert after.training["rounds"][0]["samples"] > before.training["rounds"][-1]["samples"]
+    for part in ("policy", "tower", "language", "goal"):
+        pairs = zip(getattr(before, part).parameters(), getattr(after, part).parameters(), strict=True)
+        assert all(torch.equal(a, b) for a, b in pairs), part
+
+
+@pytest.mark.parametrize("text", ['{"bathc": 4}', "[1]", "{", '{"rounds": [{"house": 1}]}'])
+def test_a_config_that_is_none_is_refused_by_name(
+    tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "more.json").write_text(text)
+    assert main(["train", "imitation", "--config", str(tmp_path / "more.json")]) == 2
+    assert "more.json is no config of this training" in capsys.readouterr().err
 
 
 def test_a_training_cut_off_goes_on_as_if_it_had_not_been(
@@ -179,7 +244,10 @@ def test_a_training_cut_off_goes_on_as_if_it_had_not_been(
     language, tower = LanguageEncoder(len(tokenizer()), TINY), VisionTower(TINY)
     weights = {"tower": tower.state_dict(), "language": language.state_dict()}
     torch.save({**weights, "words": list(tokenizer().words)}, tmp_path / "tower.pt")
-    rounds = tuple(Round(houses=2, steps=9, policy_share=share, episodes=1) for share in (0.0, 1.0))
+    rounds = tuple(
+        Round(houses=2, steps=9, policy_share=share, episodes=1, tasks=(("object", "seen"),))
+        for share in (0.0, 1.0)
+    )
     config = ImitationConfig(rounds=rounds, max_rooms=1, batch=4)
 
     def train(out: Path, cut_off_at: int | None) -> dict[str, torch.Tensor]:

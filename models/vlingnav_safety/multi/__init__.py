@@ -5,6 +5,7 @@ control, report = filter_batch(model, state, desired, hits, BatchConfig(radius=0
 
 from vlingnav_safety.multi.batch import BatchConfig, BatchReport, Tuning, filter_batch
 from vlingnav_safety.multi.detour import Detour, DetourConfig
+from vlingnav_safety.multi.learned import LearnedTuner
 from vlingnav_safety.multi.nominal import nominal
 from vlingnav_safety.multi.tuner import FixedTuner, RuleTuner, Tuner, View, look
 
@@ -14,6 +15,7 @@ __all__ = [
     "Detour",
     "DetourConfig",
     "FixedTuner",
+    "LearnedTuner",
     "RuleTuner",
     "Tuner",
     "Tuning",

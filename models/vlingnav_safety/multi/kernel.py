@@ -211,6 +211,7 @@ def filter_all(
                 ux, uy, headings[e, i], along[e, i] = steer(
                     wx, wy, rows, bounds, count, heading[e, i], turn, speed[e, i, 0], speed[e, i, 1]
                 )
+                slacks[e, i] = excess(rows, bounds, count, ux, uy) if ux == ux else 0.0
             else:
                 u, missed, _ = project_batch(
                     wish[e, i : i + 1],

@@ -29,6 +29,7 @@ NODE, EDGE, HIT = 4, 7, 3
 """Numbers of a node, of an edge to a robot and of an edge to a hit: those of `View`, and the distance."""
 WEIGHTS = "tuner.npz"
 _REACH = 0.5  # [m] to which distances are related
+_STEEP = 2.0  # of gains: the largest are far from where it starts
 _START = -2.0  # added to the gains: untrained, it is as cautious as a filter with a gain of 4/s
 _FARTHEST = 3.0  # largest logarithm of a cost
 
@@ -67,10 +68,10 @@ def tuning(view: View, pairs: Array, hits: Array) -> Tuning:
     there, seen = view.index >= 0, np.isfinite(view.hit_edges[..., 0])
     most = 1.0 / view.dt
     return Tuning(
-        gain=_put(there, most * _part(pairs[:, 0] + _START)),
+        gain=_put(there, most * _part(_STEEP * pairs[:, 0] + _START)),
         share=_put(there, _part(pairs[:, 1])),
         cost=_put(there, np.exp(np.clip(pairs[:, 2], -_FARTHEST, _FARTHEST))),
-        hit_gain=_put(seen, most * _part(hits[:, 0] + _START)),
+        hit_gain=_put(seen, most * _part(_STEEP * hits[:, 0] + _START)),
         hit_cost=_put(seen, np.exp(np.clip(hits[:, 1], -_FARTHEST, _FARTHEST))),
     )
 

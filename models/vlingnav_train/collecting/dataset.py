@@ -34,10 +34,10 @@ from vlingnav_datasets.lerobot_v3.layout import INFO
 from vlingnav_sim.episode import Rates
 from vlingnav_sim.experts.trajectories import TrajectoryConfig
 from vlingnav_sim.lexicon import LEXICON
+from vlingnav_sim.parallel import over_processes
 from vlingnav_sim.robots import DIFF
 from vlingnav_train.collecting.houses import CollectionConfig, collect_house
 from vlingnav_train.collecting.recording import Recording
-from vlingnav_train.collecting.workers import over_processes
 
 COLLECTION = "meta/collection.json"
 """The configuration that a dataset was collected with."""

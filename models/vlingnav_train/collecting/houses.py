@@ -10,11 +10,14 @@ from vlingnav_policy.types import TASKS, Task
 from vlingnav_sim.grid import OccupancyGrid
 from vlingnav_sim.house import House, HouseConfig, generate
 from vlingnav_sim.simulator import Simulator
-from vlingnav_sim.tasks import TRAINING_SPLITS, NavigationTask, sample_task
+from vlingnav_sim.tasks import (
+    FIRST_HELD_OUT_HOUSE,
+    TRAINING_SPLITS,
+    NavigationTask,
+    for_training,
+    sample_task,
+)
 from vlingnav_train.collecting.recording import DetourConfig, Recording, record
-
-END_OF_TRAINING = 700_000
-"""Seeds from here on are for validation and for published results; nothing may be learned from them."""
 
 
 @dataclass(frozen=True)
@@ -42,19 +45,14 @@ class CollectionConfig:
             raise ValueError(
                 f"tasks are {', '.join(self.tasks) or 'none'}; name each of {', '.join(TASKS)} at most once"
             )
-        if not 0 <= self.first_seed < END_OF_TRAINING:
-            raise ValueError(
-                f"house {self.first_seed} is not for training: seeds from {END_OF_TRAINING} on are kept for "
-                "validation and published results, which are worth nothing once they were learned from; "
-                f"choose a first seed from 0 to {END_OF_TRAINING - 1}"
-            )
+        for_training(range(self.first_seed, self.first_seed + 1))
         if not 1 <= self.max_rooms <= 8:
             raise ValueError(f"houses have 1 to 8 rooms, so at most {self.max_rooms} is not possible")
 
     @property
     def seeds(self) -> range:
         """All houses there may be."""
-        return range(self.first_seed, END_OF_TRAINING)
+        return range(self.first_seed, FIRST_HELD_OUT_HOUSE)
 
 
 def collect_house(seed: int, config: CollectionConfig) -> list[Recording]:

@@ -1,4 +1,4 @@
-"""Spreads units of work over a Ray cluster; the same as `workers`, on many machines.
+"""Spreads units of work over a Ray cluster; the same as `vlingnav_sim.parallel`, on many machines.
 
 Every machine of the cluster needs this package with its extras `sim`, `data` and `ray`. Pictures are drawn
 where the work is done, so datasets are equal to the byte only if the machines draw alike (same Mesa or GPU).
@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
-from vlingnav_train.collecting.workers import AHEAD, Result, Unit, WorkersLost
+from vlingnav_sim.parallel import AHEAD, Result, Unit, WorkersLost
 
 
 def over_ray(
@@ -34,7 +34,7 @@ def over_ray(
         raise WorkersLost(
             "a Ray cluster needs the extra `ray`; run: pip install -c constraints.txt -e '.[sim,data,ray]'"
         ) from None
-    alone = {"env_vars": {"OMP_NUM_THREADS": "1", "LP_NUM_THREADS": "1"}}
+    alone = {"env_vars": {"OMP_NUM_THREADS": "1"}}
     try:
         ray.init(address=address, runtime_env=alone, log_to_driver=False, configure_logging=False)
     except ConnectionError as error:

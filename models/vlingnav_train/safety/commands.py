@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from vlingnav_cli.arguments import count
+
 
 def add_train_safety(parser: argparse.ArgumentParser) -> None:
     """Train the tuner of the multi-robot filter with several seeds, and export the best."""
@@ -13,7 +15,7 @@ def add_train_safety(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=Path("runs/train/safety"), help="folder (default: %(default)s)"
     )
     parser.add_argument("--seeds", type=int, default=3, help="networks to train (default: %(default)s)")
-    parser.add_argument("--iterations", type=int, default=150, help="rollouts each (default: %(default)s)")
+    parser.add_argument("--iterations", type=count, default=300, help="rollouts each (default: %(default)s)")
     parser.set_defaults(run=run_train_safety)
 
 

@@ -80,10 +80,8 @@ def export_tuner(network: TunerNetwork, out: Path, training: Mapping[str, Any]) 
     )
     arrays: dict[str, Any] = dict(network.weights())
     np.savez(weights, **arrays)
-    session, tuner = (
-        onnxruntime.InferenceSession(str(onnx), providers=["CPUExecutionProvider"]),
-        LearnedTuner(out),
-    )
+    session = onnxruntime.InferenceSession(str(onnx), providers=["CPUExecutionProvider"])
+    tuner = LearnedTuner(out)
     for size in (1, 30):
         seen = example(size, 4 * size, 3 * size, size)
         batch = to_batch([seen])

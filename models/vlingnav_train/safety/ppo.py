@@ -47,7 +47,7 @@ class SafetyConfig:
 
     worlds: tuple[WorldConfig, ...] = CROWDS
     batch: int = 24
-    iterations: int = 150
+    iterations: int = 300
     epochs: int = 3
     parts: int = 4
     lr: float = 3e-3

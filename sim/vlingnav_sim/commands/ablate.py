@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from vlingnav_cli import UserError
-from vlingnav_sim.commands.evaluate import TASKS, house_range
+from vlingnav_cli.arguments import count, house_range, make_folder, rooms
+from vlingnav_sim.commands.evaluate import TASKS
 
 
 def add_ablate(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +18,7 @@ def add_ablate(parser: argparse.ArgumentParser) -> None:
         "--houses", type=house_range, default=range(700_000, 700_200), metavar="FIRST:END",
         help="seeds, one episode each (default: 700000:700200)",
     )  # fmt: skip
-    parser.add_argument("--max-rooms", type=int, default=4, help="largest house (default: %(default)s)")
+    parser.add_argument("--max-rooms", type=rooms, default=4, help="largest house (default: %(default)s)")
     parser.add_argument(
         "--policy", default="nano", help="nano, or the folder of an exported model (default: %(default)s)"
     )
@@ -26,7 +27,7 @@ def add_ablate(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=Path("runs/ablation"),
         help="folder for table.json, table.md and table.png (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--processes", type=int, default=None, help="default: one per core")
+    parser.add_argument("--processes", type=count, default=None, help="default: one per core")
     parser.set_defaults(run=run)
 
 
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise UserError(str(error)) from error
     chosen = {name: VARIANTS[name] for name in names}
     tables: dict[str, Any] = {}
-    args.out.mkdir(parents=True, exist_ok=True)
+    make_folder(args.out)
     for task in args.tasks:
         config = EvaluationConfig(args.policy, args.max_rooms, task=task, split=SPLITS[task][0])
         tables[task] = ablate(config, args.houses, chosen, args.processes)

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from vlingnav_cli.arguments import count
+
 if TYPE_CHECKING:
     from vlingnav_sim.simulator import Simulator
 
@@ -43,8 +45,8 @@ class _Frame:
 
 def add_bench_sim(parser: argparse.ArgumentParser) -> None:
     """Rendered RGB-D frames per second, sensors and bookkeeping included, against a bare MuJoCo loop."""
-    parser.add_argument("--houses", type=int, default=8, help="how many houses to drive in (default: 8)")
-    parser.add_argument("--repeats", type=int, default=5, help="how often each drive is made (default: 5)")
+    parser.add_argument("--houses", type=count, default=8, help="how many houses to drive in (default: 8)")
+    parser.add_argument("--repeats", type=count, default=5, help="how often each drive is made (default: 5)")
     parser.set_defaults(run=run_bench_sim)
 
 

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from vlingnav_cli import UserError
+from vlingnav_cli.arguments import count, house_range, rooms
 
 TASKS = ("object", "image", "follow", "route")
 """Those of `vlingnav_policy`, which `--help` need not wait for."""
@@ -17,16 +18,6 @@ FIGURES = {
     "collisions_per_100m": "{:.2f} collisions per 100 m",
 }
 """What is printed of the figures that a task has."""
-
-
-def house_range(text: str) -> range:
-    """A range of house seeds "FIRST:END", END excluded."""
-    first, _, end = text.partition(":")
-    if not (first.isdigit() and end.isdigit() and int(first) < int(end)):
-        raise argparse.ArgumentTypeError(
-            f'{text!r} is no range of house seeds; write FIRST:END, e.g. "800000:800100"'
-        )
-    return range(int(first), int(end))
 
 
 def add_eval(parser: argparse.ArgumentParser) -> None:
@@ -43,14 +34,14 @@ def add_eval(parser: argparse.ArgumentParser) -> None:
         "--houses", type=house_range, default=range(800_000, 800_100), metavar="FIRST:END",
         help="seeds, one episode each (default: 800000:800100)",
     )  # fmt: skip
-    parser.add_argument("--max-rooms", type=int, default=4, help="largest house (default: %(default)s)")
+    parser.add_argument("--max-rooms", type=rooms, default=4, help="largest house (default: %(default)s)")
     parser.add_argument(
         "--policy", default="nano",
         help="nano, the folder of an exported model, expert, shortest-path, random or wall-follower; the "
         "last two are told by an oracle when to stop (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--no-safety", action="store_true", help="leave the safety filter out")
-    parser.add_argument("--processes", type=int, default=None, help="default: one per core")
+    parser.add_argument("--processes", type=count, default=None, help="default: one per core")
     parser.set_defaults(run=run)
 
 
@@ -60,8 +51,6 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from vlingnav_sim.evaluate import SCRIPTED, EvaluationConfig, evaluate
     from vlingnav_sim.tasks import SPLITS
 
-    if not 1 <= args.max_rooms <= 8:
-        raise UserError(f"--max-rooms is {args.max_rooms}; houses have 1 to 8 rooms")
     splits = SPLITS[args.task]
     split = args.split or splits[0]
     if split not in splits:

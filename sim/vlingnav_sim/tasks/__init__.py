@@ -49,6 +49,24 @@ TRAINING_SPLITS: dict[Task, tuple[str, ...]] = {
 }
 """What training may use: no instruction of these names a pair of `UNSEEN_PAIRS` or holds a held-out word."""
 
+FIRST_HELD_OUT_HOUSE = 700_000
+"""Houses from this seed on are for validation and published results; nothing may be learned from them."""
+
+
+def for_training(houses: range) -> range:
+    """`houses`, if they may be learned from.
+
+    Raises:
+        ValueError: some are kept for validation or published results.
+    """
+    if houses and not 0 <= houses[0] <= houses[-1] < FIRST_HELD_OUT_HOUSE:
+        raise ValueError(
+            f"houses {houses[0]} to {houses[-1]} are not for training: seeds from {FIRST_HELD_OUT_HOUSE} on "
+            "are for validation and published results, which are worth nothing once they were learned from; "
+            f"choose seeds from 0 to {FIRST_HELD_OUT_HOUSE - 1}"
+        )
+    return houses
+
 
 def sample_task(
     house: House,
@@ -82,6 +100,7 @@ def sample_task(
 
 
 __all__ = [
+    "FIRST_HELD_OUT_HOUSE",
     "HELD_OUT_WORDS",
     "PHRASES",
     "SPLITS",
@@ -93,6 +112,7 @@ __all__ = [
     "NavigationTask",
     "RouteTask",
     "crowded_cells",
+    "for_training",
     "goal_region",
     "house_holding",
     "is_fair",

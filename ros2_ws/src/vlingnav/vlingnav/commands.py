@@ -6,6 +6,8 @@ import argparse
 
 from vlingnav import graph
 from vlingnav.params import Value
+from vlingnav_cli.arguments import count
+from vlingnav_policy.types import TASKS
 
 
 def add_up(parser: argparse.ArgumentParser) -> None:
@@ -24,8 +26,8 @@ def add_up(parser: argparse.ArgumentParser) -> None:
 
 def add_go(parser: argparse.ArgumentParser) -> None:
     """Tell the robot where to go and watch it; Ctrl-C stops it."""
-    parser.add_argument("instruction", help='plain language, e.g. "find the red chair"')
-    parser.add_argument("--task", default="object", help="kind of task (default: object)")
+    parser.add_argument("instruction", type=_instruction, help='plain language, e.g. "find the red chair"')
+    parser.add_argument("--task", choices=TASKS, default="object", help="kind of task (default: object)")
     parser.add_argument("--image", metavar="FILE", help="JPEG or PNG of the goal")
     parser.add_argument("--time-limit", type=float, default=0.0, metavar="S", help="give up then [s]")
     parser.add_argument("--namespace", default="robot", help="namespace of the robot (default: robot)")
@@ -41,7 +43,7 @@ def add_bench_loop(parser: argparse.ArgumentParser) -> None:
         "--goal", default="find the chair", metavar="TEXT", help="what keeps the policy at work"
     )
     parser.add_argument(
-        "--samples", type=int, default=100, metavar="N", help="images to follow (default: 100)"
+        "--samples", type=count, default=100, metavar="N", help="images to follow (default: 100)"
     )
     parser.set_defaults(run=_run_bench_loop)
 
@@ -54,8 +56,16 @@ def _add_graph_argument(
         flag = argparse.BooleanOptionalAction
         parser.add_argument(option, action=flag, default=default, help=argument.description)
     else:
-        text = f"{argument.description} (default: {argument.default})"
+        demos = {demo: graph.default(argument, demo) for demo in graph.DEMOS}
+        others = [f"{value} for {demo}" for demo, value in demos.items() if value != argument.default]
+        text = f"{argument.description} (default: {', '.join([str(argument.default), *others])})"
         parser.add_argument(option, type=type(argument.default), default=default, help=text, metavar="X")
+
+
+def _instruction(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError('it is empty; say what to do, e.g. "find the red chair"')
+    return text
 
 
 def _run_up(args: argparse.Namespace) -> dict | None:

@@ -31,6 +31,7 @@ FILM_RATE_HZ = 5.0
 _VIEW = (640, 480)
 _CAPTION_PX, _LINE_PX = 32, 20
 _THOUGHT_LINES = 3
+_END_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,14 @@ class World:
         grid = OccupancyGrid.from_house(self.house, radius=self.radius)
         region = goal_region(self.house, grid, self.targets, SUCCESS_DISTANCE_M)
         return grid.descend(grid.distance_field(region), start[:2]) if region.any() else np.zeros((0, 2))
+
+
+def verdict(result: dict[str, Any]) -> str:
+    """How a goal ended, and in simulation how well."""
+    if "success" not in result:
+        return str(result["outcome"])
+    found = "the target is found" if result["success"] else "the target is not found"
+    return f"{result['outcome']}: {found}, SPL {result['spl']:.2f}"
 
 
 class Recorder:
@@ -114,7 +123,7 @@ class Recorder:
         if self._frames:
             from vlingnav_sim.film import write_film
 
-            write_film(folder / "episode.mp4", self._film(result["instruction"], world), FILM_RATE_HZ)
+            write_film(folder / "episode.mp4", self._film(result, world), FILM_RATE_HZ)
 
     def _on_image(self, message: Image) -> None:
         stamp = convert.seconds(message.header.stamp)
@@ -142,8 +151,8 @@ class Recorder:
             self._thoughts.append((len(self._frames), message.thought))
             self.memory = message.memory
 
-    def _film(self, instruction: str, world: World | None) -> Iterator[NDArray[np.uint8]]:
-        """Camera and map side by side, the instruction and the last thought below."""
+    def _film(self, result: dict[str, Any], world: World | None) -> Iterator[NDArray[np.uint8]]:
+        """Camera and map side by side, the instruction and the last thought below; at the end the outcome."""
         from PIL import Image as Picture
         from PIL import ImageDraw, ImageFont
 
@@ -154,7 +163,8 @@ class Recorder:
         font, small = ImageFont.load_default(18), ImageFont.load_default(15)
         below = _CAPTION_PX + (_THOUGHT_LINES * _LINE_PX if self._thoughts else 0)
         drawn = 0
-        for number, (count, rgb) in enumerate(self._frames):
+        end = [self._frames[-1]] * round(_END_S * FILM_RATE_HZ)
+        for number, (count, rgb) in enumerate([*self._frames, *end]):
             page = Picture.new("RGB", (width, _VIEW[1] + below), (248, 248, 246))
             camera = Picture.fromarray(rgb)
             share = min(_VIEW[0] / camera.width, _VIEW[1] / camera.height)
@@ -167,7 +177,10 @@ class Recorder:
                 page.paste(
                     picture, (_VIEW[0] + (_VIEW[0] - picture.width) // 2, (_VIEW[1] - picture.height) // 2)
                 )
-            text = f"{instruction}    {number / FILM_RATE_HZ:.1f} s"
+            seconds = min(number, len(self._frames) - 1) / FILM_RATE_HZ
+            text = f"{result['instruction']}    {seconds:.1f} s"
+            if number >= len(self._frames):
+                text += f"    {verdict(result)}"
             draw = ImageDraw.Draw(page)
             draw.text((12, _VIEW[1] + 6), text, (40, 44, 52), font)
             thought = next((words for since, words in reversed(self._thoughts) if since <= number), "")
