@@ -10,13 +10,16 @@ import dataclasses
 import re
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vlingnav_policy.types import Goal, Task
+
+_SCALARS: dict[str, type] = {"house": int, "instruction": str, "success": bool, "task": str}
 _TEXTS = ("thoughts", "summaries", "said", "noted")
 _SIDES = {"left": "right", "right": "left"}
 
@@ -44,6 +47,8 @@ class Demonstration:
         by_policy: `(N,)` bool, whether the learning policy drove.
         said, noted: `(N,)` str, what it thought and remembered there; empty where nothing.
         success: whether the episode ended well under its driver.
+        task: what kind of instruction it was.
+        image: `(H, W, 3)` uint8, the goal image; empty without one.
 
     Raises:
         ValueError: the arrays do not have one length.
@@ -64,10 +69,12 @@ class Demonstration:
     said: NDArray[np.str_]
     noted: NDArray[np.str_]
     success: bool
+    # Older files lack these: all there was then was objects.
+    task: Task = "object"
+    image: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0, 3), np.uint8))
 
     def __post_init__(self) -> None:
-        scalars = ("house", "instruction", "success")
-        names = [field.name for field in dataclasses.fields(self) if field.name not in scalars]
+        names = [f.name for f in dataclasses.fields(self) if f.name not in (*_SCALARS, "image")]
         lengths = {name: len(getattr(self, name)) for name in names}
         if len(set(lengths.values())) != 1:
             raise ValueError(
@@ -76,6 +83,11 @@ class Demonstration:
 
     def __len__(self) -> int:
         return len(self.stamps)
+
+    @property
+    def goal(self) -> Goal:
+        """What the robot was told."""
+        return Goal(self.instruction, self.task, self.image if self.image.size else None)
 
     def mirrored(self) -> Demonstration:
         """The same episode in the mirror, left for right."""
@@ -87,6 +99,7 @@ class Demonstration:
             self,
             instruction=mirror_words(self.instruction),
             frames=self.frames[:, :, ::-1],
+            image=self.image[:, ::-1],
             poses=self.poses * flip,
             velocities=self.velocities * flip.astype(np.float32),
             trajectories=self.trajectories * flip.astype(np.float32),
@@ -113,10 +126,10 @@ class Demonstration:
                 values = {name: archive[name] for name in archive.files}
         except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise ValueError(f"{file} is no demonstration: {error}") from error
-        missing = [f.name for f in dataclasses.fields(cls) if f.name not in values]
+        later = "task", "image"
+        missing = [f.name for f in dataclasses.fields(cls) if f.name not in (*values, *later)]
         if missing:
             raise ValueError(f"{file} is no demonstration: it lacks {', '.join(missing)}")
-        scalars = {"house": int, "instruction": str, "success": bool}
         return cls(
-            **{name: scalars[name](value) if name in scalars else value for name, value in values.items()}
+            **{name: _SCALARS[name](value) if name in _SCALARS else value for name, value in values.items()}
         )

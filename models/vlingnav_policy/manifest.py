@@ -15,7 +15,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-FORMAT = 2
+FORMAT = 3
+READABLE = (2, FORMAT)
+"""Format 2 had no goal images; all else is the same."""
 
 
 class ManifestError(Exception):
@@ -88,9 +90,10 @@ class Manifest:
         try:
             data = json.loads(path.read_text())
             found = data["format"]
-            if found != FORMAT:
+            if found not in READABLE:
                 raise ManifestError(
-                    f"{path} has format {found}, this program reads format {FORMAT}; export the model again"
+                    f"{path} has format {found}, this program reads formats "
+                    f"{' and '.join(map(str, READABLE))}; export the model again"
                 )
             data["camera"] = CameraSpec(**data["camera"])
             data["action_scale"] = tuple(data["action_scale"])

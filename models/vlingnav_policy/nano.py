@@ -2,8 +2,10 @@
 
 `language` runs once per goal, `tower` and `read` once per decision, `write` once per word of a thought. The
 tower's cells are compared with the goal's query, kept, thinned and pooled by `FrameHistory`; an episode of
-any length costs the same per step. `read` answers as if no thought were due and says whether one is; then the
-thought and its summary are written, and the action comes after them (VLingNav, arXiv 2601.08665, section 3).
+any length costs the same per step. A goal image goes through the tower once: `goal` makes a query of it, as
+`language` does of words, and its tokens are read beside those of the frames. `read` answers as if no thought
+were due and says whether one is; then the thought and its summary are written, and the action comes after
+them (VLingNav, arXiv 2601.08665, section 3).
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from vlingnav_policy.history import Frame, FrameHistory, HistoryConfig
 from vlingnav_policy.manifest import Manifest
 from vlingnav_policy.memory import Memory, MemoryConfig
 from vlingnav_policy.notes import Note, read_notes
+from vlingnav_policy.sight import SIMILARITIES, EncodedGoal, Sight
 from vlingnav_policy.tokenizer import (
     ACTION,
     END_SUMMARY,
@@ -36,28 +39,7 @@ from vlingnav_policy.tokenizer import (
 from vlingnav_policy.types import Decision, Goal, Observation
 
 Floats = NDArray[np.float32]
-GRAPHS = ("language", "tower", "read", "write")
-SIMILARITIES = 4  # the last channels of a visual token: one similarity for each of its 2 x 2 cells
 FOUND_UNIT_M = 3.0  # what 1 stands for where the policy graph says where the target is
-
-
-def patchify(cells: Floats, query: Floats) -> Floats:
-    """Visual tokens of one frame: 2 x 2 cells and their similarity to the query.
-
-    Args:
-        cells: `(C, h, w)` of the tower. query: `(C + 1,)` of the language encoder.
-
-    Returns:
-        `(h / 2 * w / 2, 4 C + 4)`.
-    """
-    channels, h, w = cells.shape
-    alike = np.tensordot(query[:-1], cells, axes=1) + query[-1]
-    alike = 1.0 / (1.0 + np.exp(-np.clip(alike, -30.0, 30.0)))
-
-    def blocks(x: Floats) -> Floats:
-        return x.reshape(-1, h // 2, 2, w // 2, 2).transpose(1, 3, 0, 2, 4).reshape((h // 2) * (w // 2), -1)
-
-    return np.concatenate([blocks(cells), blocks(alike[None])], axis=1).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -85,6 +67,7 @@ class NanoPolicy:
 
     Attributes:
         memory: what it wrote, for the next run if wanted; see `Memory.for_next_run`.
+        sight: what makes tokens of images and goals.
     """
 
     def __init__(
@@ -98,8 +81,9 @@ class NanoPolicy:
         self._tokenizer = WordTokenizer(manifest.vocabulary, manifest.instruction_length)
         config = {**manifest.history, "grid": tuple(manifest.history["grid"])}
         self._config = HistoryConfig(**config)
+        self.sight = Sight(engines, self._tokenizer, manifest.camera, self._config.grid)
         self._scale = np.array(manifest.action_scale, dtype=np.float32)
-        self._words: NDArray[np.int64] | None = None
+        self._goal: EncodedGoal | None = None
         self.memory = Memory(MemoryConfig(**manifest.memory))
 
     @classmethod
@@ -114,7 +98,10 @@ class NanoPolicy:
         from vlingnav_policy.engines.onnx import OnnxEngine
 
         manifest = Manifest.read(directory)
-        engines = {g: OnnxEngine(directory / f"{g}.onnx", manifest.graphs[g], threads) for g in GRAPHS}
+        engines = {
+            name: OnnxEngine(directory / f"{name}.onnx", graph, threads)
+            for name, graph in manifest.graphs.items()
+        }
         return cls(manifest, engines, thinking)
 
     @property
@@ -136,6 +123,10 @@ class NanoPolicy:
         if goal.task not in self.manifest.tasks:
             learned = ", ".join(self.manifest.tasks)
             raise ValueError(f"this model was trained for tasks {learned}, not for {goal.task}")
+        if goal.task == "image":
+            if goal.image is None:
+                raise ValueError("the goal is an image and there is none; give one, or say what to find")
+            self.sight.check(goal.image)
         if len(words) > self.manifest.instruction_length:
             raise ValueError(
                 f"the instruction has {len(words)} words and this model reads "
@@ -157,8 +148,7 @@ class NanoPolicy:
             ValueError: see `check`.
         """
         self.check(goal)
-        self._words = self._tokenizer.encode(goal.instruction)[None]
-        self._query: Floats = self._engines["language"].run({"words": self._words})["query"][0]
+        self._goal = self.sight.encode_goal(goal)
         self._history = FrameHistory(self._config)
         self.memory = Memory(MemoryConfig(**self.manifest.memory), entries=memory.entries if memory else ())
         self._step = 0
@@ -184,51 +174,44 @@ class NanoPolicy:
         """Encode a frame and add it to the memory; raises as `act`."""
         if observation.odometry is None:
             raise ValueError("the policy places its memories by odometry; the observation has none")
-        tokens = self.encode(observation)
+        if self._goal is None:
+            raise RuntimeError("call reset(goal) before act(observation)")
+        tokens = self.sight.encode(observation.rgb, self._goal)
         frame = Frame(tokens, observation.stamp, observation.odometry.pose, SIMILARITIES)
         self._history.add(frame)
         return frame
 
-    def encode(self, observation: Observation) -> Floats:
-        """Visual tokens of a frame for the present goal; raises as `act`."""
-        if self._words is None:
-            raise RuntimeError("call reset(goal) before act(observation)")
-        camera = self.manifest.camera
-        if observation.rgb.shape != (camera.height, camera.width, 3) or observation.rgb.dtype != np.uint8:
-            raise ValueError(
-                f"the policy takes uint8 images of {camera.height}x{camera.width}x3, "
-                f"got {observation.rgb.dtype} {'x'.join(map(str, observation.rgb.shape))}"
-            )
-        cells = self._engines["tower"].run({"image": observation.rgb[None]})["cells"][0]
-        return patchify(cells, self._query)
-
     def decide(self, observation: Observation) -> Decision:
         """Decide on what has been seen; `observation` is the newest frame."""
-        assert self._words is not None and observation.odometry is not None
+        assert self._goal is not None and observation.odometry is not None
         self._step += 1
         stamp, pose = observation.stamp, observation.odometry.pose
         velocity = observation.odometry.velocity[None].astype(np.float32)
         tokens, meta, used = self._history.view(newest_only=not self.thinking.frames)
         notes, notes_meta = read_notes(self._notes(stamp) if self.thinking.words else (), stamp, pose)
-        out: Mapping[str, NDArray[Any]] = self._engines["read"].run(
-            {
-                "words": self._words,
-                "notes": notes[None],
-                "notes_meta": notes_meta[None],
-                "tokens": tokens[None],
-                "meta": meta[None],
-                "used": np.array([used], dtype=np.int64),
-                "velocity": velocity,
-            }
-        )
+        prompt: dict[str, NDArray[Any]] = {
+            "words": self._goal.words,
+            "notes": notes[None],
+            "notes_meta": notes_meta[None],
+            "tokens": tokens[None],
+            "meta": meta[None],
+            "used": np.array([used], dtype=np.int64),
+            "velocity": velocity,
+        }
+        real = [notes[:, 0] != PAD, self._goal.words[0] != PAD]
+        if "goal" in self._engines:
+            prompt["goal"] = self._goal.tokens[None]
+            real.append(self._goal.tokens.any(axis=1))
+        out: Mapping[str, NDArray[Any]] = self._engines["read"].run(prompt)
         thought = summary = memory = None
         stops = float(out["stop"][0])
         self._calm *= 1.0 / (1.0 + np.exp(float(out["think"][0])))
         due = 1.0 - self._calm > self.thinking.threshold
         if self.thinking.think == "always" or (due and self.thinking.think == "adaptive"):
-            beyond = np.arange(len(tokens)) < used
-            real = np.concatenate([notes[:, 0] != PAD, self._words[0] != PAD, beyond, [True]])
-            out, said, kept = self._think(out["keys"][:, :, :, real], out["values"][:, :, :, real], velocity)
+            there = np.concatenate([*real, np.arange(len(tokens)) < used, [True]])
+            out, said, kept = self._think(
+                out["keys"][:, :, :, there], out["values"][:, :, :, there], velocity
+            )
             thought, summary = self._tokenizer.text(said), self._tokenizer.text(kept)
             self.memory.write(self._step, summary)
             memory, self._calm = self.memory.text(), 1.0

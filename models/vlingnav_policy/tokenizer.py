@@ -55,14 +55,14 @@ class WordTokenizer:
     """
 
     words: tuple[str, ...]
-    length: int = 40
+    length: int = 64
 
     def __post_init__(self) -> None:
         ids = {word: len(SPECIAL_TOKENS) + i for i, word in enumerate(self.words)}
         object.__setattr__(self, "_ids", ids)
 
     @classmethod
-    def from_texts(cls, texts: Sequence[str], length: int = 40) -> WordTokenizer:
+    def from_texts(cls, texts: Sequence[str], length: int = 64) -> WordTokenizer:
         """A tokenizer that knows every word in `texts`, and the marks."""
         return cls((*MARKS, *sorted({word for text in texts for word in split_words(text)})), length)
 

@@ -1,4 +1,4 @@
-"""`vlingnav train tower`, `vlingnav train imitation`, `vlingnav export`."""
+"""`vlingnav train tower`, `vlingnav train language`, `vlingnav train imitation`, `vlingnav export`."""
 
 from __future__ import annotations
 
@@ -35,10 +35,47 @@ def run_train_tower(args: argparse.Namespace) -> dict[str, Any]:
         raise UserError(str(error)) from error
 
 
-def add_train_imitation(parser: argparse.ArgumentParser) -> None:
-    """Stage 1: imitate the searching expert, in rounds of DAgger, and export the policy."""
+def add_train_language(parser: argparse.ArgumentParser) -> None:
+    """Stage 0b: teach a tower that is frozen more words, and goal images; print what it understands."""
     parser.add_argument(
-        "--tower", type=Path, default=RUNS / "tower.pt", help="of stage 0, or nano.pt (default: %(default)s)"
+        "source", type=Path, nargs="?", default=RUNS / "tower.pt",
+        help="tower.pt of stage 0, or a whole nano.pt; all else in it stays (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", type=Path, default=RUNS / "language.pt", help="file like it (default: %(default)s)"
+    )
+    parser.add_argument("--houses", type=count, default=600, help="to look into (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=6000, help="optimiser steps (default: %(default)s)")
+    parser.set_defaults(run=run_train_language)
+
+
+def run_train_language(args: argparse.Namespace) -> dict[str, Any]:
+    """Train stage 0b; returns the average precision of each kind of question, before and after."""
+    from vlingnav_cli import UserError
+    from vlingnav_train.language import LanguageConfig, train_language
+    from vlingnav_train.networks import NanoConfig
+
+    if not args.source.is_file():
+        raise UserError(
+            f"{args.source} is missing; make it with: vlingnav train tower --out {args.source.parent}"
+        )
+    try:
+        config = LanguageConfig(houses=(0, args.houses), steps=args.steps)
+        figures = train_language(config, args.source, NanoConfig(), args.out)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    for kind, after in figures["after"].items():
+        print(f"{kind:10} average precision {figures['before'][kind]:.3f} -> {after:.3f}")
+    return figures
+
+
+def add_train_imitation(parser: argparse.ArgumentParser) -> None:
+    """Stage 1: imitate the experts of all tasks, in rounds of DAgger, and export the policy."""
+    parser.add_argument(
+        "--tower",
+        type=Path,
+        default=RUNS / "language.pt",
+        help="of stage 0b or stage 0, or nano.pt (default: %(default)s)",
     )
     parser.add_argument(
         "--out", type=Path, default=RUNS / "nano", help="folder for the model (default: %(default)s)"
@@ -70,7 +107,7 @@ def run_train_imitation(args: argparse.Namespace) -> dict[str, Any]:
             raise UserError(f"{args.config} is no config of this training: {error}") from error
     if not args.tower.is_file():
         raise UserError(
-            f"{args.tower} is missing; make it with: vlingnav train tower --out {args.tower.parent}"
+            f"{args.tower} is missing; make it with: vlingnav train tower, then vlingnav train language"
         )
     rounds = tuple(
         dataclasses.replace(

@@ -1,4 +1,4 @@
-"""Episodes to imitate: the searching expert labels every step, whoever drives.
+"""Episodes to imitate: the expert of the task labels every step, whoever drives.
 
 Round 0 is driven by the expert with random detours (recovery data); later rounds mostly by the policy itself
 (DAgger, Ross et al., 2011), so that the expert is asked about the states the policy really gets into.
@@ -17,22 +17,28 @@ from numpy.typing import NDArray
 
 from vlingnav_datasets import Demonstration
 from vlingnav_datasets.annotate import AnnotationConfig, OracleAnnotator, annotate_episode
-from vlingnav_datasets.facts import StepFacts
+from vlingnav_datasets.facts import StepFacts, Target
 from vlingnav_policy.nano import FOUND_UNIT_M, NanoPolicy
-from vlingnav_policy.se2 import relative
-from vlingnav_policy.types import Decision, Goal, Observation
+from vlingnav_policy.types import Decision, Goal, Observation, Policy, Task
 from vlingnav_sim.episode import run_episode
-from vlingnav_sim.experts import SearchingExpert
+from vlingnav_sim.evaluate import expert_for
 from vlingnav_sim.experts.baselines import arc
 from vlingnav_sim.experts.trajectories import TrajectoryConfig
 from vlingnav_sim.facts import FactsRecorder
 from vlingnav_sim.grid import OccupancyGrid
 from vlingnav_sim.house import HouseConfig, generate
 from vlingnav_sim.lexicon import LEXICON
-from vlingnav_sim.measures import IN_VIEW
 from vlingnav_sim.parallel import over_houses
 from vlingnav_sim.simulator import Simulator
 from vlingnav_sim.tasks import NavigationTask, sample_task
+
+TaskMix = tuple[tuple[Task, str], ...]
+"""Tasks, and the split of each."""
+ALL_TASKS: TaskMix = (
+    ("object", "seen"), ("image", "plain"), ("follow", "alone"), ("route", "plain"),
+    ("object", "paraphrase"), ("image", "plain"), ("follow", "lookalikes"), ("route", "plain"),
+)  # fmt: skip
+"""All four in equal shares: two episodes of eight each."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +49,9 @@ class DriverConfig:
         policy_share: of the stretches of an episode, driven by the policy.
         detour_share: of the expert's stretches, driven at random for `detour_s` [s].
         stretch_s: mean length of a stretch [s].
-        steps_at_target: the episode goes on for so many steps after the expert first says stop.
-        max_steps: of one episode.
+        steps_at_target: the episode goes on for so many steps after the expert first says stop. One that
+            follows somebody never does: time ends the episode, and a policy learns not to stop there.
+        max_steps: of one episode that a stop can end.
     """
 
     policy_share: float = 0.0
@@ -59,9 +66,8 @@ class DriverConfig:
 class Demonstrator:
     """Drives, asks the expert about every step, and writes it down; a `Policy`."""
 
-    simulator: Simulator
     policy: NanoPolicy
-    expert: SearchingExpert
+    expert: Policy
     recorder: FactsRecorder
     task: NavigationTask
     config: DriverConfig
@@ -82,6 +88,7 @@ class Demonstrator:
         assert observation.odometry is not None
         label = self.expert.act(observation)
         self.policy.see(observation)
+        facts = self.recorder.step(observation, label)
         decision = self._drive(observation, label)
         by_policy = self._driver == "policy"
         row = (
@@ -91,13 +98,13 @@ class Demonstrator:
             observation.odometry.velocity.astype(np.float32),
             label.trajectory,
             label.stop,
-            self._found(),
+            found_at(facts.target),
             by_policy,
             (decision.thought or "") if by_policy else "",
             (decision.summary or "") if by_policy else "",
         )
         self.rows.append(row)
-        self.facts.append(self.recorder.step(observation, label))
+        self.facts.append(facts)
         self._arrived += label.stop
         over = self._arrived > self.config.steps_at_target or len(self.rows) >= self.config.max_steps
         return Decision(decision.trajectory, decision.dt, observation.stamp, stop=bool(over))
@@ -118,14 +125,13 @@ class Demonstrator:
             return Decision(self._detour[0], self._detour[1], observation.stamp)
         return label
 
-    def _found(self) -> NDArray[np.float32]:
-        index = self.expert.found
-        if index is None:
-            return np.zeros(4, np.float32)
-        x, y, _ = self.simulator.house.items[index].pose
-        there = relative(self.simulator.pose(), np.array([x, y, 0.0]))
-        seen = self.simulator.visible(index) >= IN_VIEW
-        return np.array([1.0, *there[:2] / FOUND_UNIT_M, float(seen)], np.float32)
+
+def found_at(target: Target | None) -> NDArray[np.float32]:
+    """`Demonstration.found` of a step: where a thing is, or where somebody was last seen."""
+    if target is None or target.distance is None or target.bearing is None:
+        return np.zeros(4, np.float32)
+    there = target.distance / FOUND_UNIT_M * np.array([np.cos(target.bearing), np.sin(target.bearing)])
+    return np.array([1.0, *there, float(target.in_view)], np.float32)
 
 
 @dataclass(frozen=True)
@@ -135,12 +141,14 @@ class Collection:
     Attributes:
         out: folder of the exported model that drives, and of the demonstrations.
         round: number of the round they are for. episodes: in each house.
+        tasks: tasks and their splits, taken in turn; one that is there twice is drawn twice as often.
         driver: who drives. house: how houses are.
     """
 
     out: Path
     round: int
     episodes: int
+    tasks: TaskMix
     driver: DriverConfig
     house: HouseConfig
 
@@ -149,51 +157,52 @@ class Collection:
         return self.out / "demonstrations" / f"round{self.round}" / str(seed)
 
 
-def demonstrate(
-    seed: int, episodes: int, model: Path, driver: DriverConfig, house: HouseConfig
-) -> list[Demonstration]:
-    """`episodes` episodes in the house of `seed`, with the exported `model` to drive."""
-    policy = _load(model)
-    built = generate(seed, house)
+def demonstrate(seed: int, collection: Collection) -> list[Demonstration]:
+    """The episodes in the house of `seed`, fewer where it has nothing for a task."""
+    policy = _load(collection.out)
+    built = generate(seed, collection.house)
     grid = OccupancyGrid.from_house(built)
+    oracle, annotation = OracleAnnotator(LEXICON), AnnotationConfig(LEXICON)
     done = []
-    with Simulator(built, seed=seed) as simulator:
-        expert = SearchingExpert(simulator)
-        recorder = FactsRecorder(simulator, expert)
-        oracle, annotation = OracleAnnotator(LEXICON), AnnotationConfig(LEXICON)
-        for episode in range(episodes):
-            try:
-                task = sample_task(built, grid, episode)
-            except ValueError:  # a house with nothing to search for teaches nothing
-                break
-            rng = np.random.default_rng([seed, episode, 1])
-            demonstrator = Demonstrator(simulator, policy, expert, recorder, task, driver, rng)
+    for episode in range(collection.episodes):
+        number = seed * collection.episodes + episode
+        kind, split = collection.tasks[number % len(collection.tasks)]
+        try:
+            task = sample_task(built, grid, episode, task=kind, split=split)
+            policy.check(task.goal)
+        except ValueError:  # nothing to be asked for here, or in more words than it reads
+            continue
+        rng = np.random.default_rng([seed, episode, 1])
+        with Simulator(task.populated(built), seed=seed) as simulator:
+            expert = expert_for(simulator, task)
+            recorder = FactsRecorder(simulator, expert)
+            demonstrator = Demonstrator(policy, expert, recorder, task, collection.driver, rng)
             outcome = run_episode(simulator, demonstrator, task, grid)
-            labels, _ = annotate_episode(
-                task.goal, demonstrator.facts, oracle, annotation, episode=seed * episodes + episode
-            )
-            frames, stamps, poses, velocities, trajectories, stops, found, by_policy, said, noted = zip(
-                *demonstrator.rows, strict=True
-            )
-            done.append(
-                Demonstration(
-                    seed,
-                    task.goal.instruction,
-                    np.stack(frames),
-                    np.array(stamps),
-                    np.stack(poses),
-                    np.stack(velocities),
-                    np.stack(trajectories),
-                    np.array(stops),
-                    np.stack(found),
-                    np.array([label.thought if label else "" for label in labels]),
-                    np.array([label.summary if label else "" for label in labels]),
-                    np.array(by_policy),
-                    np.array(said),
-                    np.array(noted),
-                    outcome.measures.success,
-                )
-            )
+        labels, _ = annotate_episode(task.goal, demonstrator.facts, oracle, annotation, episode=number)
+        frames, stamps, poses, velocities, trajectories, stops, found, by_policy, said, noted = zip(
+            *demonstrator.rows, strict=True
+        )
+        demonstration = Demonstration(
+            seed,
+            task.goal.instruction,
+            np.stack(frames),
+            np.array(stamps),
+            np.stack(poses),
+            np.stack(velocities),
+            np.stack(trajectories),
+            np.array(stops),
+            np.stack(found),
+            np.array([label.thought if label else "" for label in labels]),
+            np.array([label.summary if label else "" for label in labels]),
+            np.array(by_policy),
+            np.array(said),
+            np.array(noted),
+            outcome.measures.success,
+            kind,
+        )
+        if task.goal.image is not None:
+            demonstration.image = task.goal.image
+        done.append(demonstration)
     return done
 
 
@@ -241,10 +250,10 @@ def read_all(out: Path) -> Iterator[Demonstration]:
 
 
 def _collect(seed: int, collection: Collection) -> None:
-    c, folder = collection, collection.folder(seed)
+    folder = collection.folder(seed)
     new = folder.with_name(f"{seed}.new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
-    for number, demonstration in enumerate(demonstrate(seed, c.episodes, c.out, c.driver, c.house)):
+    for number, demonstration in enumerate(demonstrate(seed, collection)):
         demonstration.save(new / f"{number}.npz")
     new.rename(folder)

@@ -22,7 +22,7 @@ from vlingnav_policy.notes import NOTE_META, PATCH, PATCHES
 from vlingnav_policy.tokenizer import ACTION, ANSWER, THINK_OFF, THINK_ON
 from vlingnav_sim.robots import DIFF
 from vlingnav_train.checkpoint import Nano
-from vlingnav_train.policy_network import PolicyNetwork, Prompt
+from vlingnav_train.policy_network import GOAL_TOKENS, PolicyNetwork, Prompt
 from vlingnav_train.vocabulary import tokenizer
 
 TOLERANCE = 2e-3  # largest |ONNX - torch| on outputs of order one
@@ -137,6 +137,7 @@ def export_model(out: Path, nano: Nano, stop_threshold: float = 0.5) -> Manifest
     ids = torch.from_numpy(words.encode("find the red chair"))[None]
     h, w = config.image
     image = torch.randint(0, 256, (1, h, w, 3), dtype=torch.uint8)
+    shown = "image" in nano.tasks
     said = np.zeros((1, PATCHES, PATCH), np.int64)
     said[:, :6] = np.resize(words.ids("room one has nothing so far."), (6, PATCH))
     prompt = {
@@ -148,6 +149,8 @@ def export_model(out: Path, nano: Nano, stop_threshold: float = 0.5) -> Manifest
         "used": torch.tensor([100]),
         "velocity": torch.rand(1, 3),
     }
+    if shown:  # who never learned to read goal images need not carry their tokens along
+        prompt["goal"] = torch.rand(1, GOAL_TOKENS, config.token_channels)
     past = config.layers, 1, config.heads, 111, config.dim // config.heads
     token = {
         "token": torch.tensor([THINK_ON]),
@@ -174,10 +177,13 @@ def export_model(out: Path, nano: Nano, stop_threshold: float = 0.5) -> Manifest
             dict.fromkeys(("keys", "values"), {3: "read"}),
         ),
     }
+    if shown:
+        cells = torch.randn(1, config.channels, h // 8, w // 8)
+        graphs["goal"] = export_graph(nano.goal, out / "goal.onnx", {"cells": cells}, ["query"])
     camera = DIFF.camera
     manifest = Manifest(
         name="nano",
-        tasks=("object",),
+        tasks=nano.tasks,
         camera=CameraSpec(camera.width, camera.height, camera.hfov, camera.mount_height, camera.pitch),
         waypoints=config.waypoints,
         dt_s=config.dt,

@@ -1,4 +1,4 @@
-"""Stage 1: the policy learns to do as the searching expert would, in rounds of DAgger.
+"""Stage 1: the policy learns to do as the experts of its tasks would, in rounds of DAgger.
 
 One dataset that grows, one network that goes on learning; after each round the network is exported and
 drives the next one.
@@ -20,21 +20,28 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vlingnav_datasets import Demonstration
-from vlingnav_policy.history import HistoryConfig
 from vlingnav_policy.memory import MemoryConfig
 from vlingnav_policy.tokenizer import ACTION, PAD
+from vlingnav_policy.types import TASKS
 from vlingnav_sim.house import HouseConfig
-from vlingnav_sim.tasks import for_training
+from vlingnav_sim.tasks import TRAINING_SPLITS, for_training
 from vlingnav_train import ranks
 from vlingnav_train.checkpoint import Nano, commit
-from vlingnav_train.demonstrations import Collection, DriverConfig, collect, read, read_all
+from vlingnav_train.demonstrations import (
+    ALL_TASKS,
+    Collection,
+    DriverConfig,
+    TaskMix,
+    collect,
+    read,
+    read_all,
+)
 from vlingnav_train.export import export_model
 from vlingnav_train.networks import NanoConfig
-from vlingnav_train.optimise import Board, OptimiserConfig, means, optimise
+from vlingnav_train.optimise import Board, OptimiserConfig, claim, means, optimise
 from vlingnav_train.policy_network import PolicyNetwork, Prediction, Prompt
 from vlingnav_train.samples import Demonstrations, SampleConfig
 from vlingnav_train.tower import load_tower
-from vlingnav_train.vocabulary import tokenizer
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,10 @@ class Round:
     Attributes:
         episodes: in each house. policy_share: of the driving. lr: at the start of the round; it falls to a
             tenth.
+        tasks: tasks and their splits, of those for training, that the episodes of all houses take in turn.
+
+    Raises:
+        ValueError: training may not use such a split.
     """
 
     houses: int
@@ -51,6 +62,18 @@ class Round:
     policy_share: float
     episodes: int = 1
     lr: float = 5e-4
+    tasks: TaskMix = ALL_TASKS
+
+    def __post_init__(self) -> None:
+        for task, split in self.tasks:
+            if split not in TRAINING_SPLITS.get(task, ()):
+                raise ValueError(f"training may not use split {split!r} of task {task!r}")
+
+    @classmethod
+    def of(cls, settings: dict[str, Any]) -> Round:
+        """The round that `settings`, as in `settings.json`, asks for."""
+        tasks = settings.get("tasks", ALL_TASKS)
+        return cls(**{**settings, "tasks": tuple((task, split) for task, split in tasks)})
 
 
 @dataclass(frozen=True)
@@ -98,7 +121,7 @@ class ImitationConfig:
         """
         parts: dict[str, Any] = dict(settings)
         if "rounds" in parts:
-            parts["rounds"] = tuple(Round(**part) for part in parts["rounds"])
+            parts["rounds"] = tuple(Round.of(part) for part in parts["rounds"])
         if "samples" in parts:
             parts["samples"] = SampleConfig(**parts["samples"])
         if "also" in parts:
@@ -159,20 +182,17 @@ def action_losses(prediction: Prediction, batch: dict[str, Tensor]) -> dict[str,
 
 @torch.no_grad()
 def evaluate(network: PolicyNetwork, data: Demonstrations, batch: int, steps: int = 30) -> dict[str, float]:
-    """Mean losses on `steps` batches of `data`; empty if it is."""
-    if not len(data):
-        return {}
+    """Mean losses on `steps` batches of `data`."""
     network.eval()
     return means([losses(network, b) for b in data.stream(batch, steps, seed=(0,))])
 
 
 def _start(config: ImitationConfig, network_config: NanoConfig, tower_file: Path) -> Nano:
-    tower, language = load_tower(tower_file, network_config)
-    if config.start is not None:
-        return replace(Nano.load(Path(config.start)), tower=tower, language=language)
-    policy = PolicyNetwork(len(tokenizer()), network_config)
+    tower, language, goal = load_tower(tower_file, network_config)
     # The budget leaves room for the last thought within `notes.PATCHES`.
-    return Nano(network_config, HistoryConfig(), MemoryConfig(budget=160), tower, language, policy)
+    fresh = Nano.untrained(network_config, memory=MemoryConfig(budget=160))
+    nano = fresh if config.start is None else Nano.load(Path(config.start))
+    return replace(nano, tower=tower, language=language, goal=goal)
 
 
 def train_imitation(config: ImitationConfig, network_config: NanoConfig, tower_file: Path, out: Path) -> None:
@@ -190,16 +210,19 @@ def train_imitation(config: ImitationConfig, network_config: NanoConfig, tower_f
     nano = _start(config, network_config, tower_file)
     claim(out, {"imitation": asdict(config), "network": asdict(nano.config)})
     data = Demonstrations(nano.history, nano.memory, nano.config.scale, config.samples)
-    held_out = Demonstrations(nano.history, nano.memory, nano.config.scale)
+    held_out = {task: Demonstrations(nano.history, nano.memory, nano.config.scale) for task in TASKS}
 
     def add(demonstration: Demonstration) -> None:
-        part = held_out if demonstration.house % config.held_out == 0 else data
+        part = held_out[demonstration.task] if demonstration.house % config.held_out == 0 else data
         for each in (demonstration, demonstration.mirrored()):
-            part.add(each, nano.tokens(each.instruction, each.frames))
+            part.add(each, *nano.tokens(each.goal, each.frames))
 
+    learned = {*nano.tasks, *(task for this in config.rounds if this.houses for task, _ in this.tasks)}
     for folder in config.also:
         for demonstration in read_all(Path(folder)):
             add(demonstration)
+            learned.add(demonstration.task)
+    nano.tasks = tuple(task for task in TASKS if task in learned)
     board, first = Board(out / "board"), config.first_seed
     log: list[dict[str, Any]] = []
     for number, this in enumerate(config.rounds):
@@ -210,10 +233,11 @@ def train_imitation(config: ImitationConfig, network_config: NanoConfig, tower_f
                 export_model(out, nano)  # even untrained it sees: round 0 is encoded with it
             collect(seeds, _collection(config, this, number, out), f"round {number}")
         ranks.wait()
-        success = []
+        success: dict[str, list[bool]] = {}
         for demonstration in read(out, number, seeds):
             add(demonstration)
-            success.append(demonstration.success)
+            success.setdefault(demonstration.task, []).append(demonstration.success)
+        rates = {task: round(float(np.mean(ended)), 3) for task, ended in success.items()}
         done = out / f"round{number}.pt"
         if done.is_file():
             kept = Nano.load(done)
@@ -221,17 +245,18 @@ def train_imitation(config: ImitationConfig, network_config: NanoConfig, tower_f
             log = list(kept.training["rounds"])
             continue
         if ranks.rank() == 0:
-            rate = np.mean(success) if success else 0.0
-            print(f"round {number}: {len(data) - begun} new steps, driver's success {rate:.2f}", flush=True)
-        figures = _learn(nano.policy, data, config, number, out, board)
-        unseen = evaluate(nano.policy, held_out, config.batch)
+            print(f"round {number}: {len(data) - begun} new steps, driver's success {rates}", flush=True)
+        loss = _learn(nano.policy, data, config, number, out, board)
+        parts = {task: part for task, part in held_out.items() if len(part)}
+        unseen = {task: evaluate(nano.policy, part, config.batch) for task, part in parts.items()}
         nano.policy.cpu()
-        driven = {"samples": len(data), "driver_success": float(np.mean(success)) if success else None}
-        log = [*log, {**asdict(this), **driven, "loss": figures, "held_out": unseen}]
+        driven = {"samples": len(data), "driver_success": rates}
+        log = [*log, {**asdict(this), **driven, "loss": loss, "held_out": unseen}]
         nano.training = {"commit": commit(), "config": asdict(config), "rounds": log}
         if ranks.rank() == 0:
             print(f"round {number}: held out {unseen}", flush=True)
-            board.write("held_out", unseen, number)
+            for task, figures in unseen.items():
+                board.write(f"held_out/{task}", figures, number)
             (out / "log.json").write_text(json.dumps(log, indent=1) + "\n")
             for file in (out / "nano.pt", done):
                 nano.save(file)
@@ -243,7 +268,7 @@ def train_imitation(config: ImitationConfig, network_config: NanoConfig, tower_f
 def _collection(config: ImitationConfig, this: Round, number: int, out: Path) -> Collection:
     driver = DriverConfig(policy_share=this.policy_share)
     house = HouseConfig(max_rooms=config.max_rooms)
-    return Collection(out, number, this.episodes, driver, house)
+    return Collection(out, number, this.episodes, this.tasks, driver, house)
 
 
 def _learn(
@@ -266,19 +291,3 @@ def _learn(
         out / f"round{number}.state",
         board,
     )
-
-
-def claim(out: Path, settings: dict[str, Any]) -> None:
-    """Make `out` the folder of a training with these settings, or of the same one cut off before.
-
-    Raises:
-        ValueError: it holds another training.
-    """
-    file, text = out / "settings.json", json.dumps(settings, indent=1) + "\n"
-    if ranks.rank() == 0:
-        out.mkdir(parents=True, exist_ok=True)
-        if not file.is_file():
-            file.write_text(text)
-    ranks.wait()
-    if file.read_text() != text:
-        raise ValueError(f"{out} holds a training with other settings; give another folder, or remove it")

@@ -2,7 +2,8 @@
 
 The tower sees one frame and is asked once per frame; what it gives is kept. The language encoder turns an
 instruction into a query whose inner product with the tower's cells says where the named thing is (dense
-vision-language alignment, learned in stage 0). Torch only; the robot runs the ONNX export.
+vision-language alignment, learned in stage 0); `ImageQuery` does the same with a goal image. Torch only; the
+robot runs the ONNX export.
 """
 
 from __future__ import annotations
@@ -95,6 +96,23 @@ class LanguageEncoder(nn.Module):
         x = x + F.relu(self.context(x.transpose(1, 2)).transpose(1, 2))
         weight = self.weight(x).masked_fill((ids == PAD)[..., None], -1e4).softmax(dim=1)
         return self.head((weight * x).sum(dim=1))
+
+
+class ImageQuery(nn.Module):
+    """Cells `(B, channels, h, w)` of a goal image to a query `(B, channels + 1)` for what it shows."""
+
+    def __init__(self, config: NanoConfig, width: int = 96) -> None:
+        super().__init__()
+        h, w = (side // 8 for side in config.image)
+        self.weight = nn.Conv2d(config.channels, 1, 1)
+        self.middle = nn.Parameter(torch.zeros(1, 1, h, w))  # where that is, it learns
+        self.head = nn.Sequential(
+            nn.Linear(config.channels, 2 * width), nn.ReLU(), nn.Linear(2 * width, config.channels + 1)
+        )
+
+    def forward(self, cells: Tensor) -> Tensor:
+        weight = (self.weight(cells) + self.middle).flatten(2).softmax(dim=2)
+        return self.head((cells.flatten(2) * weight).sum(dim=2))
 
 
 def similarity(cells: Tensor, query: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ asked from the same step on; so a training that was killed goes on as if it had 
 
 from __future__ import annotations
 
+import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -123,3 +124,19 @@ def means(parts: Iterable[dict[str, Tensor]]) -> dict[str, float]:
         for name, value in part.items():
             values.setdefault(name, []).append(value.detach())
     return {name: round(float(torch.stack(value).mean()), 4) for name, value in values.items()}
+
+
+def claim(out: Path, settings: dict[str, Any]) -> None:
+    """Make `out` the folder of a training with these settings, or of the same one cut off before.
+
+    Raises:
+        ValueError: it holds another training.
+    """
+    file, text = out / "settings.json", json.dumps(settings, indent=1) + "\n"
+    if ranks.rank() == 0:
+        out.mkdir(parents=True, exist_ok=True)
+        if not file.is_file():
+            file.write_text(text)
+    ranks.wait()
+    if file.read_text() != text:
+        raise ValueError(f"{out} holds a training with other settings; give another folder, or remove it")

@@ -1,7 +1,7 @@
 """The nano policy: a transformer that reads, thinks in words when it must, and drives.
 
-It reads its memory, the instruction and the kept tokens of all frames, all at once; then it answers token by
-token, as VLingNav does (arXiv 2601.08665, section 3):
+It reads its memory, the instruction, the goal image and the kept tokens of all frames, all at once; then it
+answers token by token, as VLingNav does (arXiv 2601.08665, section 3):
 
     <answer>  <think_off> <action>   or   <think_on> thought </think> summary </summary> <action>
 
@@ -51,6 +51,8 @@ class Block(nn.Module):
         return x + self.mlp(x)
 
 
+GOAL_TOKENS = 12
+"""Tokens of a goal image: a frame's 6 x 8, pooled by `sight.GOAL_STRIDE`."""
 _WAVELENGTHS = (8.0, 4.0, 2.0)  # [m]
 PLACES = 4 * len(_WAVELENGTHS)
 
@@ -73,6 +75,7 @@ class Prompt:
         meta: `(B, L, META)` when and where each token was seen.
         used: `(B,)` how many of the L are real.
         velocity: `(B, 3)` own body velocity [m/s, m/s, rad/s].
+        goal: `(B, G, token_channels)` of a goal image, zeros for who has none; None if nobody has.
     """
 
     words: Tensor
@@ -82,6 +85,7 @@ class Prompt:
     meta: Tensor
     used: Tensor
     velocity: Tensor
+    goal: Tensor | None = None
 
 
 @dataclass
@@ -116,6 +120,7 @@ class PolicyNetwork(nn.Module):
         self.position = nn.Parameter(torch.zeros(1, 64, dim))
         self.projector = two_layers(config.token_channels, dim)
         self.place = two_layers(META + PLACES, dim)
+        self.goal = nn.Parameter(torch.zeros(1, GOAL_TOKENS, dim))  # instead of a time and a place
         self.note = nn.Linear(PATCH * dim, dim)
         self.note_place = two_layers(NOTE_META + PLACES, dim)
         self.action = two_layers(3, dim)
@@ -139,8 +144,11 @@ class PolicyNetwork(nn.Module):
         patches = self.words(prompt.notes).reshape(*prompt.notes.shape[:2], PATCH * self.config.dim)
         notes = self.note(patches) + self.note_place(place_features(prompt.notes_meta))
         beyond = torch.arange(frames.shape[1], device=frames.device)[None] >= prompt.used[:, None]
-        padded = torch.cat([prompt.notes[:, :, 0] == PAD, prompt.words == PAD, beyond], dim=1)
-        return torch.cat([notes, instruction, frames], dim=1), padded
+        read, padded = [notes, instruction], [prompt.notes[:, :, 0] == PAD, prompt.words == PAD]
+        if prompt.goal is not None:
+            read.append(self.projector(prompt.goal) + self.goal[:, : prompt.goal.shape[1]])
+            padded.append((prompt.goal == 0).all(dim=2))  # a real token has similarities, all above 0
+        return torch.cat([*read, frames], dim=1), torch.cat([*padded, beyond], dim=1)
 
     def answer(self, ids: Tensor, position: Tensor, velocity: Tensor) -> Tensor:
         """Embeddings `(B, S, dim)` of answer tokens `ids (B, S)` at `position (S,)` in the answer."""

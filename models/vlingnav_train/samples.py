@@ -20,8 +20,8 @@ from torch import Tensor
 from vlingnav_datasets import Demonstration
 from vlingnav_policy.history import Frame, HistoryConfig, assemble, thin
 from vlingnav_policy.memory import Memory, MemoryConfig
-from vlingnav_policy.nano import SIMILARITIES
 from vlingnav_policy.notes import Note, read_notes
+from vlingnav_policy.sight import SIMILARITIES
 from vlingnav_policy.tokenizer import (
     ACTION,
     ANSWER,
@@ -31,6 +31,7 @@ from vlingnav_policy.tokenizer import (
     THINK_ON,
     WordTokenizer,
 )
+from vlingnav_train.policy_network import GOAL_TOKENS
 from vlingnav_train.vocabulary import tokenizer
 
 UNTHOUGHT = 3
@@ -47,6 +48,7 @@ class SampleConfig:
         forget_notes: share of the samples without any memory in words, and of those without the last thought.
         stop, found, thought: how much more often than others a step is drawn at which to stop, at which the
             target has been seen, and at which to think. All are rare, and decide the episode.
+        balance: of the tasks: at 0 each is drawn as often as it has steps, at 1 all are equally often.
     """
 
     forget: float = 0.0
@@ -54,6 +56,7 @@ class SampleConfig:
     stop: float = 2.0
     found: float = 1.5
     thought: float = 6.0
+    balance: float = 0.5
 
 
 @dataclass
@@ -62,6 +65,7 @@ class Episode:
 
     Attributes:
         kept: indices of the frames in memory. notes: what is in memory in words. answers: ids of the answer.
+        goal: `(GOAL_TOKENS, C)` of the goal image, zeros without one.
     """
 
     demonstration: Demonstration
@@ -70,6 +74,7 @@ class Episode:
     kept: list[list[int]]
     notes: list[tuple[Note, ...]]
     answers: list[tuple[int, ...]]
+    goal: NDArray[np.float32]
 
 
 def replay_notes(d: Demonstration, words: WordTokenizer, config: MemoryConfig) -> list[tuple[Note, ...]]:
@@ -113,15 +118,18 @@ class Demonstrations:
         self._index: list[tuple[int, int]] = []
         self._weight: list[float] = []
         self._length: list[int] = []
+        self._tasks: list[str] = []
 
     def __len__(self) -> int:
         return len(self._index)
 
-    def add(self, demonstration: Demonstration, tokens: NDArray[np.float16]) -> None:
+    def add(
+        self, demonstration: Demonstration, tokens: NDArray[np.float16], shown: NDArray[np.float16]
+    ) -> None:
         """Add an episode; its memory is replayed so that every step sees what it would have kept then.
 
         Args:
-            tokens: `(N, K, C)` visual tokens of its frames.
+            tokens: `(N, K, C)` visual tokens of its frames. shown: `(G, C)` of its goal image, if any.
         """
         d = demonstration
         frames = [Frame(tokens[i], d.stamps[i], d.poses[i], SIMILARITIES) for i in range(len(d))]
@@ -133,8 +141,11 @@ class Demonstrations:
             memory.append(kept)
         notes = replay_notes(d, self._words, self._memory)
         answers = [answer_ids(t, s, self._words) for t, s in zip(d.thoughts, d.summaries, strict=True)]
+        goal = np.zeros((GOAL_TOKENS, tokens.shape[2]), np.float32)
+        goal[: len(shown)] = shown
         config = self._config
         for i in range(len(d)):
+            self._tasks.append(d.task)
             self._index.append((len(self._episodes), i))
             weight = config.stop if d.stops[i] else config.found if d.found[i, 0] else 1.0
             self._weight.append(weight * (config.thought if d.thoughts[i] else 1.0))
@@ -143,7 +154,8 @@ class Demonstrations:
                 5 * len(memory[i]) + sum(len(n.ids) for n in notes[i]) // 4 + 2 * len(answers[i])
             )
         d = replace(d, frames=np.empty((len(d), 0, 0, 3), np.uint8))  # seen, and large
-        self._episodes.append(Episode(d, frames, self._words.encode(d.instruction), memory, notes, answers))
+        words = self._words.encode(d.instruction)
+        self._episodes.append(Episode(d, frames, words, memory, notes, answers, goal))
 
     def draw(self, size: int, steps: int, seed: Sequence[int]) -> NDArray[np.int64]:
         """Indices `(steps, size)` of samples, drawn by weight.
@@ -151,6 +163,8 @@ class Demonstrations:
         Samples of about the same length share a batch, for a batch is as long as its longest.
         """
         weight, lengths, rng = np.array(self._weight), np.array(self._length), np.random.default_rng(seed)
+        tasks = np.unique(self._tasks, return_inverse=True)[1]
+        weight /= np.bincount(tasks, weight)[tasks] ** self._config.balance
         draws = rng.choice(len(weight), size=(steps, size), p=weight / weight.sum())
         for start in range(0, steps, 16):
             block = draws[start : start + 16].ravel()
@@ -193,6 +207,8 @@ class Demonstrations:
         longest = _rounded(max(int(np.count_nonzero(row[:, 0])) for row in rows["notes"]))
         for name in ("notes", "notes_meta"):
             rows[name] = [row[:longest] for row in rows[name]]
+        longest = max(int(row.any(axis=1).sum()) for row in rows["goal"])
+        rows["goal"] = [row[:longest] for row in rows["goal"]]
         longest = max(len(row) for row in rows["answer"])
         longest = longest if longest == UNTHOUGHT else _rounded(longest)
         rows["answer"] = [np.pad(row, (0, longest - len(row))) for row in rows["answer"]]
@@ -216,6 +232,7 @@ class Demonstrations:
             "meta": meta,
             "used": np.int64(used),
             "velocity": d.velocities[i],
+            "goal": episode.goal,
             "answer": np.array(episode.answers[i], np.int64),
             "think_weight": np.float32(1.0 / self._config.thought if d.thoughts[i] else 1.0),
             "trajectory": d.trajectories[i] / self._scale,

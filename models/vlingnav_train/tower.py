@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vlingnav_sim.house import HouseConfig
 from vlingnav_sim.tasks import for_training
-from vlingnav_train.networks import LanguageEncoder, NanoConfig, VisionTower, similarity
+from vlingnav_train.networks import ImageQuery, LanguageEncoder, NanoConfig, VisionTower, similarity
 from vlingnav_train.views import Query, ViewBatches, Views, collect
 from vlingnav_train.vocabulary import CLASSES, COLOUR_NAMES, instruction, tokenizer
 
@@ -113,14 +114,20 @@ def evaluate(
         right += float((heads.classes(cells).argmax(dim=1) == truth).float().sum())
         total += truth.numel()
     tower.train()
-    order = np.argsort(-np.concatenate(scores))
-    truth_sorted = np.concatenate(truths)[order]
-    precision = np.cumsum(truth_sorted) / np.arange(1, len(order) + 1)
-    return Grounding(float(precision[truth_sorted].mean()), right / total)
+    return Grounding(average_precision(np.concatenate(scores), np.concatenate(truths)), right / total)
 
 
-def load_tower(file: Path, config: NanoConfig) -> tuple[VisionTower, LanguageEncoder]:
-    """The two networks of stage 0, from its `tower.pt` or from the `nano.pt` of a policy.
+def average_precision(scores: NDArray[np.float32], truth: NDArray[np.bool_]) -> float:
+    """Area under the curve of precision over recall; NaN where nothing is true."""
+    ranked = truth[np.argsort(-scores)]
+    precision = np.cumsum(ranked) / np.arange(1, len(ranked) + 1)
+    return float(precision[ranked].mean()) if ranked.any() else float("nan")
+
+
+def load_tower(file: Path, config: NanoConfig) -> tuple[VisionTower, LanguageEncoder, ImageQuery]:
+    """The networks of stage 0, from its `tower.pt` or from the `nano.pt` of a policy.
+
+    Without stage 0b that of goal images is untrained. A `nano.pt` brings its own `config`.
 
     Raises:
         ValueError: they were trained with words that there are no more.
@@ -130,14 +137,17 @@ def load_tower(file: Path, config: NanoConfig) -> tuple[VisionTower, LanguageEnc
     missing = [word for word in weights["words"] if word not in words.words]
     if missing:
         raise ValueError(f"{file} was trained with words that are gone: {', '.join(missing)}; train it again")
-    tower, language = VisionTower(config), LanguageEncoder(len(words), config)
+    config = NanoConfig(**weights["config"]) if "config" in weights else config
+    tower, language, goal = VisionTower(config), LanguageEncoder(len(words), config), ImageQuery(config)
     tower.load_state_dict(weights["tower"])
+    if "goal" in weights:
+        goal.load_state_dict(weights["goal"])
     known = weights["language"].pop("words.weight")
     language.load_state_dict(weights["language"], strict=False)
     with torch.no_grad():  # words it has not been taught change nothing
         language.words.weight.zero_()
         language.words.weight[words.ids(" ".join(weights["words"]))] = known[-len(weights["words"]) :]
-    return tower, language
+    return tower, language, goal
 
 
 def train_tower(config: TowerConfig, network: NanoConfig, out: Path) -> Grounding:
@@ -154,7 +164,7 @@ def train_tower(config: TowerConfig, network: NanoConfig, out: Path) -> Groundin
     if config.start is None:
         tower, language = VisionTower(network), LanguageEncoder(len(tokenizer()), network)
     else:
-        tower, language = load_tower(Path(config.start), network)
+        tower, language, _ = load_tower(Path(config.start), network)
     tower, heads = tower.to(memory_format=torch.channels_last), Heads(network.channels)  # type: ignore[call-overload]
     parameters = [*tower.parameters(), *language.parameters(), *heads.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)

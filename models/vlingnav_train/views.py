@@ -1,12 +1,13 @@
 """Stage 0 data: single looks into houses, with what is where in them.
 
 A cell of the tower covers 8 x 8 pixels; for each view and each (class, colour) pair in it there is the
-number of its pixels in every cell. Masks for "the red chair" and for "the chair" are sums of those.
+number of its pixels in every cell. Masks for "the red chair" and for "the chair" are sums of those. A person
+is a pair of its own, with the colours of the clothes. Questions name no pair that is kept from training.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 
 import numpy as np
@@ -19,7 +20,8 @@ from vlingnav_sim.house.model import House
 from vlingnav_sim.parallel import over_houses
 from vlingnav_sim.simulator import Simulator
 from vlingnav_sim.tasks import crowded_cells
-from vlingnav_train.vocabulary import CATEGORIES, CLASSES, COLOUR_NAMES, NO_COLOUR
+from vlingnav_sim.tasks.images import ASIDE_RAD, FILLED_SHARE
+from vlingnav_train.vocabulary import CATEGORIES, CLASSES, COLOUR_NAMES, MAY_NAME, NO_COLOUR
 
 CELL = 8
 BACKGROUND_CLASS = {
@@ -39,7 +41,9 @@ class Views:
         rgb: `(N, H, W, 3)` uint8.
         depth: `(N, h, w)` float16, mean depth of a cell [m].
         pair_view, pair_class, pair_colour: `(P,)` which view holds which pair; sorted by view.
+        pair_top, pair_bottom: `(P,)` colours of a person's clothes; `NO_COLOUR` for all else.
         pair_cells: `(P, h, w)` uint8, its pixels in each cell.
+        shows: `(N,)` the pair that the view is a picture of, as goal images are; -1 if of none.
     """
 
     rgb: NDArray[np.uint8]
@@ -47,7 +51,10 @@ class Views:
     pair_view: NDArray[np.int32]
     pair_class: NDArray[np.uint8]
     pair_colour: NDArray[np.uint8]
+    pair_top: NDArray[np.uint8]
+    pair_bottom: NDArray[np.uint8]
     pair_cells: NDArray[np.uint8]
+    shows: NDArray[np.int32]
 
     def __len__(self) -> int:
         return len(self.rgb)
@@ -55,31 +62,47 @@ class Views:
     @classmethod
     def join(cls, parts: list[Views]) -> Views:
         """All views of `parts` in one."""
-        offsets = np.cumsum([0] + [len(part) for part in parts[:-1]])
-        return cls(
-            np.concatenate([p.rgb for p in parts]),
-            np.concatenate([p.depth for p in parts]),
-            np.concatenate([p.pair_view + o for p, o in zip(parts, offsets, strict=True)]).astype(np.int32),
-            np.concatenate([p.pair_class for p in parts]),
-            np.concatenate([p.pair_colour for p in parts]),
-            np.concatenate([p.pair_cells for p in parts]),
+        views = np.cumsum([0] + [len(part) for part in parts[:-1]])
+        pairs = np.cumsum([0] + [len(part.pair_view) for part in parts[:-1]])
+        joined = {
+            field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)
+        }
+        joined["pair_view"] = np.concatenate(
+            [p.pair_view + np.int32(o) for p, o in zip(parts, views, strict=True)]
         )
+        joined["shows"] = np.concatenate(
+            [np.where(p.shows < 0, -1, p.shows + np.int32(o)) for p, o in zip(parts, pairs, strict=True)]
+        )
+        return cls(**joined)
 
 
-def look_out_pose(house: House, xy: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """A random pose at one of `xy (N, 2)`; half of them look at some item from up to 4 m."""
-    if rng.random() < 0.5 and house.items:
+def look_out_pose(
+    house: House, people: NDArray[np.float64], xy: NDArray[np.float64], rng: np.random.Generator
+) -> tuple[NDArray[np.float64], int | None]:
+    """A random pose at one of `xy (N, 2)`, and the item it looks straight at, if any.
+
+    Half of them look at some item from up to 4 m, and where there are `people (P, 2)` a sixth at somebody.
+    """
+    kind, item, near = rng.random(), None, np.zeros(0, np.int64)
+    if kind < 0.5 and house.items:
         item = house.items[rng.integers(len(house.items))]
         x0, y0, x1, y1 = house.rooms[item.room].rect
         away = np.hypot(xy[:, 0] - item.pose[0], xy[:, 1] - item.pose[1])
         same_room = (xy[:, 0] > x0) & (xy[:, 0] < x1) & (xy[:, 1] > y0) & (xy[:, 1] < y1)
         near = np.flatnonzero(same_room & (away < rng.uniform(0.8, 4.0)))
-        if len(near):
-            x, y = xy[rng.choice(near)]
-            towards = np.arctan2(item.pose[1] - y, item.pose[0] - x)
-            return np.array([x, y, towards + rng.uniform(-0.6, 0.6)])
+        towards = np.array(item.pose[:2])
+    elif kind > 5.0 / 6.0 and len(people):
+        towards = people[rng.integers(len(people))]
+        away = np.hypot(*(xy - towards).T)
+        near = np.flatnonzero((away > 0.8) & (away < rng.uniform(1.2, 4.0)))
+    if len(near):
+        x, y = xy[rng.choice(near)]
+        aside = rng.uniform(-0.6, 0.6)
+        yaw = np.arctan2(towards[1] - y, towards[0] - x) + aside
+        straight = item is not None and abs(aside) <= ASIDE_RAD
+        return np.array([x, y, yaw]), item.index if item is not None and straight else None
     x, y = xy[rng.integers(len(xy))]
-    return np.array([x, y, rng.uniform(-np.pi, np.pi)])
+    return np.array([x, y, rng.uniform(-np.pi, np.pi)]), None
 
 
 def cell_counts(labels: NDArray[np.int16]) -> NDArray[np.uint8]:
@@ -99,16 +122,16 @@ def collect_house(seed: int, per_house: int, config: HouseConfig) -> Views:
     rgb: list[NDArray[np.uint8]] = []
     depth: list[NDArray[np.float16]] = []
     cells: list[NDArray[np.uint8]] = []
-    view_of: list[int] = []
-    class_of: list[int] = []
-    colour_of: list[int] = []
+    pair_of: list[tuple[int, int, int, int, int]] = []
+    shows: list[int] = []
     with Simulator(house, seed=seed) as simulator:
         for _ in range(per_house):
+            pose, aim = look_out_pose(house, simulator.people()[:, :2], places, rng)
             try:
-                simulator.reset(look_out_pose(house, places, rng)[None])
+                simulator.reset(pose[None])
             except ValueError:  # a person happens to stand there
                 continue
-            view = len(rgb)
+            view, shown = len(rgb), None
             observation = simulator.observe()
             assert observation.depth is not None
             rgb.append(observation.rgb.copy())
@@ -119,27 +142,38 @@ def collect_house(seed: int, per_house: int, config: HouseConfig) -> Views:
                 .astype(np.float16)
             )
             labels = simulator.labels()
-            pairs: dict[tuple[int, int], NDArray[np.uint8]] = {}
-            for label in np.unique(labels):
+            pairs: dict[tuple[int, int, int, int], NDArray[np.uint8]] = {}
+            for label in np.unique(labels[labels != scene.PERSON]):
                 if label >= 0:
                     item = house.items[label]
-                    pair = classes[item.category], colours[item.colour]
+                    pair = classes[item.category], colours[item.colour], NO_COLOUR, NO_COLOUR
                 else:
-                    pair = classes[BACKGROUND_CLASS[int(label)]], NO_COLOUR
+                    pair = classes[BACKGROUND_CLASS[int(label)]], NO_COLOUR, NO_COLOUR, NO_COLOUR
                 counts = cell_counts(labels == label)
                 pairs[pair] = pairs[pair] + counts if pair in pairs else counts
-            for (class_index, colour), counts in pairs.items():
-                view_of.append(view)
-                class_of.append(class_index)
-                colour_of.append(colour)
-                cells.append(counts)
+                if label == aim and np.mean(labels == label) >= FILLED_SHARE:
+                    shown = pair
+            persons = simulator.person_labels() if scene.PERSON in labels else np.full_like(labels, -1)
+            for index in np.unique(persons[persons >= 0]):
+                person = house.people[index]
+                pair = classes["person"], NO_COLOUR, colours[person.top], colours[person.bottom]
+                counts = cell_counts(persons == index)
+                pairs[pair] = pairs[pair] + counts if pair in pairs else counts
+            shows.append(-1 if shown is None else len(cells) + list(pairs).index(shown))
+            pair_of += [(view, *pair) for pair in pairs]
+            cells += pairs.values()
+    views, *kinds = np.array(pair_of).T
+    class_of, colour_of, top_of, bottom_of = (kind.astype(np.uint8) for kind in kinds)
     return Views(
         np.stack(rgb),
         np.stack(depth),
-        np.array(view_of, np.int32),
-        np.array(class_of, np.uint8),
-        np.array(colour_of, np.uint8),
+        views.astype(np.int32),
+        class_of,
+        colour_of,
+        top_of,
+        bottom_of,
         np.stack(cells),
+        np.array(shows, np.int32),
     )
 
 
@@ -159,17 +193,46 @@ class Query:
 
 
 class ViewBatches:
-    """Random batches of views with dense targets and questions."""
+    """Random batches of views with dense targets and questions.
+
+    Attributes:
+        views: where they are from.
+    """
 
     def __init__(self, views: Views, questions: int = 12, seed: int = 0) -> None:
-        self._views, self._questions = views, questions
+        self.views, self._questions = views, questions
         self._rng = np.random.default_rng(seed)
         self._first = np.searchsorted(views.pair_view, np.arange(len(views) + 1))
 
+    def pairs(self, view: int) -> slice:
+        """The pairs of a view."""
+        return slice(self._first[view], self._first[view + 1])
+
+    def thing(self, view: int, q: int) -> tuple[int, int]:
+        """What question `q` of a view asks for, category and colour or -1: a third of them what is there."""
+        views, rng, pairs = self.views, self._rng, self.pairs(view)
+        large = views.pair_cells[pairs].sum(axis=(1, 2), dtype=np.int64) > 0.2 * CELL**2
+        things = pairs.start + np.flatnonzero(large & (views.pair_class[pairs] < len(CATEGORIES)))
+        kind, coloured = q / self._questions, rng.random() < 0.6
+        category, colour = int(rng.integers(len(CATEGORIES))), int(rng.integers(NO_COLOUR))
+        if len(things) and kind < 7 / 12:
+            pick = rng.choice(things)
+            category = int(views.pair_class[pick])
+            if kind < 1 / 3:
+                colour = int(views.pair_colour[pick])
+            else:  # the right thing in a wrong colour
+                coloured = True
+        return category, colour if coloured and MAY_NAME[category, colour] else -1
+
+    def mask(self, view: int, asked: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Where in a view those of its pairs are that are `asked` for, `(h, w)`."""
+        cells: NDArray[np.uint8] = self.views.pair_cells[self.pairs(view)][asked]
+        return np.clip(cells.sum(axis=0, dtype=np.float32) * (2.0 / CELL**2), 0.0, 1.0)
+
     def batch(self, size: int) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32], Query]:
         """Views `(B,)`, class shares `(B, K, h, w)`, colour shares `(B, M, h, w)`, questions `(B, Q)`."""
-        views, rng = self._views, self._rng
-        index = rng.integers(len(views), size=size)
+        views = self.views
+        index = self._rng.integers(len(views), size=size)
         h, w = views.pair_cells.shape[1:]
         classes = np.zeros((size, len(CLASSES), h, w), np.float32)
         colours = np.zeros((size, len(COLOUR_NAMES), h, w), np.float32)
@@ -179,21 +242,13 @@ class ViewBatches:
             np.zeros((size, self._questions, h, w), np.float32),
         )
         for b, view in enumerate(index):
-            pairs = slice(self._first[view], self._first[view + 1])
+            pairs = self.pairs(view)
             cells = views.pair_cells[pairs].astype(np.float32) / CELL**2
             class_of, colour_of = views.pair_class[pairs].astype(int), views.pair_colour[pairs].astype(int)
             np.add.at(classes[b], class_of, cells)
             np.add.at(colours[b], colour_of, cells)
-            things = np.flatnonzero((class_of < len(CATEGORIES)) & (cells.sum(axis=(1, 2)) > 0.2))
             for q in range(self._questions):
-                kind, coloured = q / self._questions, rng.random() < 0.6
-                if len(things) and kind < 1 / 3:  # what is there
-                    category, colour = class_of[pick := rng.choice(things)], colour_of[pick]
-                elif len(things) and kind < 7 / 12:  # the right thing in a wrong colour
-                    category, colour, coloured = class_of[rng.choice(things)], rng.integers(NO_COLOUR), True
-                else:  # what is, as a rule, not there
-                    category, colour = rng.integers(len(CATEGORIES)), rng.integers(NO_COLOUR)
-                asked = (class_of == category) & ((colour_of == colour) | (not coloured))
-                query.category[b, q], query.colour[b, q] = category, colour if coloured else -1
-                query.mask[b, q] = np.clip(2.0 * cells[asked].sum(axis=0), 0.0, 1.0)
+                category, colour = query.category[b, q], query.colour[b, q] = self.thing(view, q)
+                asked = (class_of == category) & ((colour_of == colour) | (colour < 0))
+                query.mask[b, q] = self.mask(view, asked)
         return index, classes, colours, query

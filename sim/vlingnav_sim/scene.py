@@ -101,6 +101,17 @@ def geom_items(model: mujoco.MjModel) -> NDArray[np.int16]:
     return labels
 
 
+def geom_people(model: mujoco.MjModel) -> NDArray[np.int16]:
+    """Whom each geom belongs to, `(ngeom,)`: a person's index, -1 if nobody."""
+    people = np.full(model.ngeom, -1, dtype=np.int16)
+    for body in range(1, model.nbody):
+        kind, _, index = model.body(body).name.partition("_")
+        if kind == "person":
+            first = model.body_geomadr[body]
+            people[first : first + model.body_geomnum[body]] = int(index)
+    return people
+
+
 def _light(spec: mujoco.MjSpec, house: House) -> None:
     import mujoco
 

@@ -81,6 +81,7 @@ class Simulator:
         items = scene.geom_items(model)
         # One more, so that "no geom", -1, is the sky.
         self._labels = np.append(items, np.int16(scene.SKY))
+        self._persons = np.append(scene.geom_people(model), np.int16(-1))
         self._renderer = Renderer(model, (max(w for w, _ in self._sizes), max(h for _, h in self._sizes)))
         self._sight = Sight(model, drawn, scene.DRAWN_GROUPS)
         self._lidars = [
@@ -162,9 +163,11 @@ class Simulator:
 
         A second render, of the present: ask only when it is needed.
         """
-        return self._labels[
-            self._renderer.geoms(self.data, self._cameras[robot], self._sizes[robot], self.drawn_geoms(robot))
-        ]
+        return self._labels[self._geoms(robot)]
+
+    def person_labels(self, robot: int = 0) -> NDArray[np.int16]:
+        """Whom each pixel shows, `(H, W)`: a person's index, -1 where nobody is; one more render."""
+        return self._persons[self._geoms(robot)]
 
     def scan(self, robot: int = 0) -> Scan:
         """The newest scan; the lidar turns at its own rate."""
@@ -256,6 +259,12 @@ class Simulator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _geoms(self, robot: int) -> NDArray[np.int32]:
+        """The geom that each pixel shows, `(H, W)`; -1 where there is none."""
+        return self._renderer.geoms(
+            self.data, self._cameras[robot], self._sizes[robot], self.drawn_geoms(robot)
+        )
 
     def _share(self, body: str, robot: int) -> float:
         camera, mount = self.robots[robot].camera, self._bodies[robot]

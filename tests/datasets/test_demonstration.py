@@ -28,6 +28,8 @@ def demonstration(n: int = 3) -> Demonstration:
         said=np.array([""] + ["Nothing on the left."] * (n - 1)),
         noted=np.array([""] * n),
         success=True,
+        task="image",
+        image=rng.integers(0, 256, (6, 8, 3), np.uint8),
     )
 
 
@@ -54,6 +56,16 @@ def test_the_mirror_swaps_sides_in_words_too() -> None:
     assert mirrored.thoughts[0] == "I turn right." and mirrored.summaries[0].endswith("on the left.")
     assert mirrored.said[1] == "Nothing on the right."
     assert np.array_equal(mirrored.mirrored().trajectories, seen.trajectories)
+    assert np.array_equal(mirrored.image[:, 0], seen.image[:, -1])
+
+
+def test_one_from_before_there_were_tasks_was_about_an_object(tmp_path: Path) -> None:
+    demonstration().save(tmp_path / "one.npz")
+    with np.load(tmp_path / "one.npz") as archive:
+        old = {name: archive[name] for name in archive.files if name not in ("task", "image")}
+    np.savez(tmp_path / "one.npz", **old)
+    goal = Demonstration.load(tmp_path / "one.npz").goal
+    assert goal.task == "object" and goal.image is None
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: b"PK", bytes.swapcase])

@@ -13,15 +13,14 @@ import torch
 from vlingnav_datasets import Demonstration
 from vlingnav_policy import Goal, Observation, Odometry
 from vlingnav_policy.engines import Engine
-from vlingnav_policy.history import HistoryConfig
 from vlingnav_policy.memory import Memory, MemoryConfig
 from vlingnav_policy.nano import NanoPolicy, ThinkingConfig
 from vlingnav_policy.notes import NOTE_META, PATCHES, Note, read_notes
 from vlingnav_policy.tokenizer import ACTION, ANSWER, PAD, THINK_OFF, THINK_ON
 from vlingnav_train.checkpoint import Nano
 from vlingnav_train.export import export_model
-from vlingnav_train.networks import LanguageEncoder, NanoConfig, VisionTower
-from vlingnav_train.policy_network import PolicyNetwork, Prompt
+from vlingnav_train.networks import NanoConfig
+from vlingnav_train.policy_network import Prompt
 from vlingnav_train.samples import answer_ids, replay_notes
 from vlingnav_train.vocabulary import tokenizer
 
@@ -32,9 +31,9 @@ WORDS = tokenizer()
 @pytest.fixture(scope="module")
 def nano() -> Nano:
     torch.manual_seed(3)
-    size = len(WORDS)
-    networks = VisionTower(TINY), LanguageEncoder(size, TINY), PolicyNetwork(size, TINY)
-    return Nano(TINY, HistoryConfig(), MemoryConfig(budget=60), *networks)
+    nano = Nano.untrained(TINY, memory=MemoryConfig(budget=60))
+    nano.tasks = ("object",)
+    return nano
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +51,18 @@ def look(step: int) -> Observation:
 
 def prompt_of(policy: NanoPolicy, observation: Observation) -> Prompt:
     """What the policy is about to read."""
-    assert observation.odometry is not None and policy._words is not None
+    assert observation.odometry is not None and policy._goal is not None
     tokens, meta, used = policy._history.view()
     notes, where = read_notes(policy._notes(observation.stamp), observation.stamp, observation.odometry.pose)
-    arrays = (policy._words[0], notes, where, tokens, meta, np.array(used), observation.odometry.velocity)
+    arrays = (
+        policy._goal.words[0],
+        notes,
+        where,
+        tokens,
+        meta,
+        np.array(used),
+        observation.odometry.velocity,
+    )
     rows = [torch.from_numpy(np.asarray(a)[None]) for a in arrays]
     return Prompt(*[row.float() if row.is_floating_point() else row for row in rows])
 
@@ -238,7 +245,7 @@ def test_notes_too_long_lose_their_oldest_words() -> None:
     ("goal", "message"),
     [
         (Goal("go to the place in the image", "image"), "trained for tasks object, not for image"),
-        (Goal("find the bed " + "and the sofa " * 20), "has 63 words and this model reads 40 at most"),
+        (Goal("find the bed " + "and the sofa " * 25), "has 78 words and this model reads 64 at most"),
         (Goal("trouve la chaise"), "knows none of the words"),
     ],
 )

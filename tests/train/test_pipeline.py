@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +15,16 @@ from vlingnav_cli.main import main
 from vlingnav_policy import load_policy
 from vlingnav_policy.history import HistoryConfig
 from vlingnav_policy.memory import MemoryConfig
-from vlingnav_policy.types import Goal, Observation, Odometry
+from vlingnav_policy.types import TASKS, Observation, Odometry
 from vlingnav_sim.house import HouseConfig
 from vlingnav_train.checkpoint import Nano
-from vlingnav_train.demonstrations import DriverConfig, demonstrate
+from vlingnav_train.demonstrations import Collection, DriverConfig, demonstrate
 from vlingnav_train.export import ExportError, export_graph, export_model
 from vlingnav_train.imitation import ImitationConfig, Round, evaluate, losses, train_imitation
+from vlingnav_train.language import LanguageConfig, train_language
 from vlingnav_train.networks import LanguageEncoder, NanoConfig, VisionTower
 from vlingnav_train.optimise import Board, OptimiserConfig, optimise
-from vlingnav_train.policy_network import PolicyNetwork
+from vlingnav_train.questions import TESTED
 from vlingnav_train.samples import Demonstrations
 from vlingnav_train.tower import TowerConfig, train_tower
 from vlingnav_train.views import ViewBatches, collect_house
@@ -33,15 +35,7 @@ TINY = NanoConfig(channels=16, dim=32, layers=2, heads=2)
 
 def untrained() -> Nano:
     torch.manual_seed(0)
-    size = len(tokenizer())
-    return Nano(
-        TINY,
-        HistoryConfig(),
-        MemoryConfig(),
-        VisionTower(TINY),
-        LanguageEncoder(size, TINY),
-        PolicyNetwork(size, TINY),
-    )
+    return replace(Nano.untrained(TINY), tasks=TASKS)
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +47,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def demonstrations(model: Path) -> list:  # type: ignore[type-arg]
-    house = HouseConfig(max_rooms=2)
-    return [d for seed in (1, 2, 3) for d in demonstrate(seed, 1, model, DriverConfig(), house)]
+    collection = Collection(model, 0, 1, (("object", "seen"),), DriverConfig(), HouseConfig(max_rooms=2))
+    return [d for seed in (1, 2, 3) for d in demonstrate(seed, collection)]
 
 
 def test_view_targets_are_where_the_labels_are() -> None:
@@ -100,7 +94,7 @@ def test_training_learns_to_drive_and_to_speak(tmp_path: Path, demonstrations: l
     nano = untrained()
     data = Demonstrations(nano.history, nano.memory, TINY.scale)
     for d in demonstrations:
-        data.add(d, nano.tokens(d.instruction, d.frames))
+        data.add(d, *nano.tokens(d.goal, d.frames))
     before = evaluate(nano.policy, data, 16)
     optimise(
         nano.policy,
@@ -119,10 +113,11 @@ def test_training_sees_what_the_robot_sees(model: Path, demonstrations: list) ->
     """Up to what bfloat16 rounds."""
     d = demonstrations[0]
     policy = load_policy(model)
-    policy.reset(Goal(d.instruction))
+    policy.reset(d.goal)
     pose = Odometry(np.zeros(3), np.zeros(3))
     seen = [policy.see(Observation(rgb=f, stamp=float(i), odometry=pose)) for i, f in enumerate(d.frames[:9])]
-    tokens = untrained().tokens(d.instruction, d.frames[:9], batch=4)
+    tokens, shown = untrained().tokens(d.goal, d.frames[:9], batch=4)
+    assert not len(shown)
     assert np.allclose(np.stack([frame.tokens for frame in seen]), tokens, atol=0.02)
     assert not np.allclose(tokens[0], tokens[-1], atol=0.02)
 
@@ -131,8 +126,8 @@ def test_replayed_memory_equals_lived_memory(model: Path, demonstrations: list) 
     """A step of the data set gives the network what the running policy would have given it."""
     d = demonstrations[0]
     data = Demonstrations(HistoryConfig(), MemoryConfig(), TINY.scale)
-    seen = untrained().tokens(d.instruction, d.frames)
-    data.add(d, seen)
+    seen, shown = untrained().tokens(d.goal, d.frames)
+    data.add(d, seen, shown)
     step = len(d) - 1
     batch = data.batch(np.array([step]))
     policy = load_policy(model)
@@ -198,14 +193,18 @@ def test_the_recipe_runs_from_nothing_to_a_model_that_decides(tmp_path: Path) ->
         Round(houses=2, steps=2, policy_share=0.0, episodes=1),
         Round(houses=2, steps=2, policy_share=1.0, episodes=1),
     )
+    words = LanguageConfig(houses=(0, 4), per_house=12, held_out=4, batch=4, steps=2)
+    understood = train_language(words, tmp_path / "tower.pt", TINY, tmp_path / "language.pt")
+    assert set(understood["after"]) == set(TESTED)
     config = ImitationConfig(rounds=rounds, max_rooms=1, batch=4)
-    train_imitation(config, TINY, tmp_path / "tower.pt", tmp_path / "nano")
+    train_imitation(config, TINY, tmp_path / "language.pt", tmp_path / "nano")
     policy = load_policy(tmp_path / "nano")
+    assert policy.manifest.tasks == TASKS
     assert len(policy.manifest.training["rounds"]) == 2
     assert dataclasses.asdict(config)["max_rooms"] == policy.manifest.training["config"]["max_rooms"]
     assert list((tmp_path / "nano" / "board").iterdir())
     with pytest.raises(ValueError, match="nano holds a training with other settings"):
-        train_imitation(dataclasses.replace(config, seed=1), TINY, tmp_path / "tower.pt", tmp_path / "nano")
+        train_imitation(replace(config, seed=1), TINY, tmp_path / "language.pt", tmp_path / "nano")
 
     # Another goes on from there, with what that one had seen and a house of its own.
     before = Nano.load(tmp_path / "nano" / "nano.pt")
@@ -215,6 +214,8 @@ def test_the_recipe_runs_from_nothing_to_a_model_that_decides(tmp_path: Path) ->
     arguments = [
         "train",
         "imitation",
+        "--tower",
+        str(tmp_path / "nano" / "nano.pt"),
         "--config",
         str(tmp_path / "more.json"),
         "--out",
@@ -223,7 +224,7 @@ def test_the_recipe_runs_from_nothing_to_a_model_that_decides(tmp_path: Path) ->
     assert main(arguments) == 0
     after = Nano.load(tmp_path / "more" / "nano.pt")
     assert after.training["rounds"][0]["samples"] > before.training["rounds"][-1]["samples"]
-    for part in ("policy", "tower", "language"):
+    for part in ("policy", "tower", "language", "goal"):
         pairs = zip(getattr(before, part).parameters(), getattr(after, part).parameters(), strict=True)
         assert all(torch.equal(a, b) for a, b in pairs), part
 
@@ -243,7 +244,10 @@ def test_a_training_cut_off_goes_on_as_if_it_had_not_been(
     language, tower = LanguageEncoder(len(tokenizer()), TINY), VisionTower(TINY)
     weights = {"tower": tower.state_dict(), "language": language.state_dict()}
     torch.save({**weights, "words": list(tokenizer().words)}, tmp_path / "tower.pt")
-    rounds = tuple(Round(houses=2, steps=9, policy_share=share, episodes=1) for share in (0.0, 1.0))
+    rounds = tuple(
+        Round(houses=2, steps=9, policy_share=share, episodes=1, tasks=(("object", "seen"),))
+        for share in (0.0, 1.0)
+    )
     config = ImitationConfig(rounds=rounds, max_rooms=1, batch=4)
 
     def train(out: Path, cut_off_at: int | None) -> dict[str, torch.Tensor]:
