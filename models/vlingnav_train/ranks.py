@@ -6,6 +6,7 @@ gradients are averaged by hand after each backward pass; nothing has to be wrapp
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterable
 from datetime import timedelta
@@ -19,6 +20,8 @@ def start() -> None:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not distributed.is_initialized():
         # One collects episodes for hours while the others wait.
         distributed.init_process_group("cpu:gloo,cuda:nccl" if _gpu() else "gloo", timeout=timedelta(days=1))
+        # One whose threads are still at work when Python ends aborts the process, now and then.
+        atexit.register(distributed.destroy_process_group)
 
 
 def rank() -> int:

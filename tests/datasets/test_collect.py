@@ -173,17 +173,30 @@ def command(*words: str) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--first-seed", "700000"], "700000 on are kept for validation and published results"),
-        (["--first-seed", "-1"], "house -1 is not for training"),
+        (["--first-seed", "700000"], "700000 on are for validation and published results"),
+        (["--first-seed", "-1"], "houses -1 to -1 are not for training"),
         (["--tasks", "object,fetch"], "name each of object, image, follow, route at most once"),
-        (["--max-rooms", "9"], "houses have 1 to 8 rooms"),
-        (["--episodes", "0"], "--episodes is 0; it takes at least one"),
     ],
 )
 def test_what_cannot_be_collected_is_refused(tmp_path: Path, words: list[str], message: str) -> None:
     with pytest.raises(UserError, match=message):
         command(str(tmp_path / "new"), *words)
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--max-rooms", "9"], "'9' rooms are not possible; houses have 1 to 8"),
+        (["--episodes", "0"], "'0' is not a whole number of at least 1"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused_at_once(
+    tmp_path: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        command(str(tmp_path / "new"), *words)
+    assert message in capsys.readouterr().err
 
 
 def test_a_folder_with_something_else_is_left_alone(

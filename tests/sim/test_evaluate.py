@@ -48,7 +48,6 @@ def test_every_task_has_its_figures(
     [
         (["--task", "route", "--split", "unseen"], "has no split 'unseen'; choose one of plain"),
         (["--task", "follow", "--policy", "shortest-path"], "take --policy expert"),
-        (["--max-rooms", "9"], "houses have 1 to 8 rooms"),
         (["--policy", "no/such/model"], "no/such/model"),
         (["--task", "route", "--policy", "expert", "--max-rooms", "1"], "has anything for this task"),
     ],
@@ -56,6 +55,22 @@ def test_every_task_has_its_figures(
 def test_what_cannot_be_evaluated_is_one_sentence(words: list[str], message: str) -> None:
     with pytest.raises(UserError, match=message):
         ran(*words, "--houses", "750000:750001")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--max-rooms", "9"], "'9' rooms are not possible; houses have 1 to 8"),
+        (["--processes", "0"], "'0' is not a whole number of at least 1"),
+        (["--houses", "9:3"], "'9:3' is no range of house seeds"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused_at_once(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        ran(*words)
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("policy", ["random", "wall-follower", "shortest-path"])
