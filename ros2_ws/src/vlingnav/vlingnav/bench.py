@@ -25,7 +25,8 @@ from rclpy.qos import QoSProfile
 from vlingnav import convert, graph, topics
 from vlingnav.lifecycle import wait_until
 from vlingnav.params import Value
-from vlingnav.up import running, signals_as_interrupt
+from vlingnav.signals import signals_as_interrupt
+from vlingnav.up import running
 from vlingnav_cli import CommandFailed
 from vlingnav_interfaces.action import Navigate
 

@@ -26,7 +26,7 @@ from rclpy.signals import SignalHandlerOptions
 from vlingnav import convert, domain, topics
 from vlingnav.lifecycle import wait_until
 from vlingnav.recorder import Recorder, World
-from vlingnav.up import signals_as_interrupt
+from vlingnav.signals import signals_as_interrupt
 from vlingnav_cli import CommandFailed, UserError
 from vlingnav_interfaces.action import Navigate
 from vlingnav_interfaces.srv import Score

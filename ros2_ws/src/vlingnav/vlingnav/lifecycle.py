@@ -11,6 +11,7 @@ from rclpy.executors import Executor
 from rclpy.node import Node
 from rclpy.task import Future
 
+from vlingnav.signals import signals_put_off
 from vlingnav_cli import CommandFailed
 
 
@@ -36,7 +37,8 @@ def wait_until(
     while not condition():
         if time.monotonic() > deadline:
             return False
-        executor.spin_once(timeout_sec=0.05)
+        with signals_put_off():
+            executor.spin_once(timeout_sec=0.05)
         check()
     return True
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import math
-import signal
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from vlingnav import domain, graph
 from vlingnav.params import Value
+from vlingnav.signals import signals_as_interrupt, signals_ignored
 from vlingnav.supervision import Supervisor
 from vlingnav_cli import UserError
 
@@ -93,29 +93,6 @@ def running(demo: str, values: dict[str, Value]) -> Iterator[tuple[Node, Executo
                 supervisor.stop()
                 node.destroy_node()
                 rclpy.try_shutdown()
-
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-def signals_as_interrupt() -> AbstractContextManager[None]:
-    """SIGTERM and SIGHUP end things the way Ctrl-C does, which works in a background job too."""
-    return _handling(signal.default_int_handler)
-
-
-def signals_ignored() -> AbstractContextManager[None]:
-    """Nothing interrupts the end, which takes a bounded time."""
-    return _handling(signal.SIG_IGN)
-
-
-@contextmanager
-def _handling(handler: Any) -> Iterator[None]:
-    previous = {number: signal.signal(number, handler) for number in SIGNALS}
-    try:
-        yield
-    finally:
-        for number, before in previous.items():
-            signal.signal(number, before)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any] | None:
