@@ -1,4 +1,4 @@
-"""`vlingnav train tower`, `vlingnav train language`, `vlingnav train imitation`, `vlingnav export`."""
+"""`vlingnav train tower`, `vlingnav train imitation`, `vlingnav export`."""
 
 from __future__ import annotations
 
@@ -13,60 +13,24 @@ RUNS = Path("runs/train")
 
 def add_train_tower(parser: argparse.ArgumentParser) -> None:
     """Stage 0: teach the vision tower and the language encoder to see and to name."""
-    parser.add_argument("--out", type=Path, default=RUNS, help="folder for tower.pt (default: %(default)s)")
-    parser.add_argument("--houses", type=count, default=1500, help="to look into (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=4000, help="optimiser steps (default: %(default)s)")
-    parser.add_argument("--start", help="tower.pt to go on from")
+    parser.add_argument(
+        "--out", type=Path, default=RUNS / "tower", help="folder for tower.pt (default: %(default)s)"
+    )
+    parser.add_argument("--houses", type=count, default=2400, help="to look into (default: %(default)s)")
+    parser.add_argument("--steps", type=count, default=10_000, help="optimiser steps (default: %(default)s)")
     parser.set_defaults(run=run_train_tower)
 
 
 def run_train_tower(args: argparse.Namespace) -> dict[str, Any]:
-    """Train stage 0; returns how well words and cells agree on held-out houses."""
-    from dataclasses import asdict
-
+    """Train stage 0; returns how well words, goal images and cells agree on held-out houses."""
     from vlingnav_cli import UserError
     from vlingnav_train.networks import NanoConfig
     from vlingnav_train.tower import TowerConfig, train_tower
 
     try:
-        config = TowerConfig(houses=(0, args.houses), steps=args.steps, start=args.start)
-        return asdict(train_tower(config, NanoConfig(), args.out))
+        return train_tower(TowerConfig(houses=(0, args.houses), steps=args.steps), NanoConfig(), args.out)
     except (OSError, ValueError) as error:
         raise UserError(str(error)) from error
-
-
-def add_train_language(parser: argparse.ArgumentParser) -> None:
-    """Stage 0b: teach a tower that is frozen more words, and goal images; print what it understands."""
-    parser.add_argument(
-        "source", type=Path, nargs="?", default=RUNS / "tower.pt",
-        help="tower.pt of stage 0, or a whole nano.pt; all else in it stays (default: %(default)s)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--out", type=Path, default=RUNS / "language.pt", help="file like it (default: %(default)s)"
-    )
-    parser.add_argument("--houses", type=count, default=600, help="to look into (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=6000, help="optimiser steps (default: %(default)s)")
-    parser.set_defaults(run=run_train_language)
-
-
-def run_train_language(args: argparse.Namespace) -> dict[str, Any]:
-    """Train stage 0b; returns the average precision of each kind of question, before and after."""
-    from vlingnav_cli import UserError
-    from vlingnav_train.language import LanguageConfig, train_language
-    from vlingnav_train.networks import NanoConfig
-
-    if not args.source.is_file():
-        raise UserError(
-            f"{args.source} is missing; make it with: vlingnav train tower --out {args.source.parent}"
-        )
-    try:
-        config = LanguageConfig(houses=(0, args.houses), steps=args.steps)
-        figures = train_language(config, args.source, NanoConfig(), args.out)
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    for kind, after in figures["after"].items():
-        print(f"{kind:10} average precision {figures['before'][kind]:.3f} -> {after:.3f}")
-    return figures
 
 
 def add_train_imitation(parser: argparse.ArgumentParser) -> None:
@@ -74,8 +38,8 @@ def add_train_imitation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tower",
         type=Path,
-        default=RUNS / "language.pt",
-        help="of stage 0b or stage 0, or nano.pt (default: %(default)s)",
+        default=RUNS / "tower" / "tower.pt",
+        help="of stage 0, or nano.pt (default: %(default)s)",
     )
     parser.add_argument(
         "--out", type=Path, default=RUNS / "nano", help="folder for the model (default: %(default)s)"
@@ -96,7 +60,6 @@ def run_train_imitation(args: argparse.Namespace) -> dict[str, Any]:
 
     from vlingnav_cli import UserError
     from vlingnav_train.imitation import ImitationConfig, train_imitation
-    from vlingnav_train.networks import NanoConfig
 
     config = ImitationConfig()
     if args.config is not None:
@@ -106,9 +69,7 @@ def run_train_imitation(args: argparse.Namespace) -> dict[str, Any]:
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise UserError(f"{args.config} is no config of this training: {error}") from error
     if not args.tower.is_file():
-        raise UserError(
-            f"{args.tower} is missing; make it with: vlingnav train tower, then vlingnav train language"
-        )
+        raise UserError(f"{args.tower} is missing; make it with: vlingnav train tower")
     rounds = tuple(
         dataclasses.replace(
             r,
@@ -118,7 +79,7 @@ def run_train_imitation(args: argparse.Namespace) -> dict[str, Any]:
         for r in config.rounds
     )
     try:
-        train_imitation(dataclasses.replace(config, rounds=rounds), NanoConfig(), args.tower, args.out)
+        train_imitation(dataclasses.replace(config, rounds=rounds), args.tower, args.out)
     except (OSError, ValueError) as error:
         raise UserError(str(error)) from error
     return {"rounds": json.loads((args.out / "log.json").read_text())}

@@ -6,6 +6,7 @@ refused.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -100,6 +101,8 @@ def export_graph(
 ) -> Mapping[str, Any]:
     """Write `module` to `path` and compare the two; `axes` names those that may have any length.
 
+    Weights that lose nothing by it are kept in half precision, as `Nano.save` does.
+
     Returns:
         The graph's manifest entry.
 
@@ -109,10 +112,15 @@ def export_graph(
     import onnxruntime
 
     module.eval()
-    torch.onnx.export(
-        module, tuple(inputs.values()), str(path), input_names=list(inputs), output_names=outputs,
-        dynamic_axes=axes, dynamo=False, opset_version=17,
-    )  # fmt: skip
+    with warnings.catch_warnings():  # loops over layers are meant to be unrolled
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        torch.onnx.export(
+            module, tuple(inputs.values()), str(path), input_names=list(inputs), output_names=outputs,
+            dynamic_axes=axes, dynamo=False, opset_version=17,
+            # Engines fold normalisation into weights; the file keeps both, each exact in half precision.
+            training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False,
+        )  # fmt: skip
+    _compact(path)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     with torch.no_grad():
         expected = module(*inputs.values())
@@ -124,6 +132,25 @@ def export_graph(
             path.unlink()
             raise ExportError(f"{path.name}: output {name} differs from torch by {error:.2g}; not exported")
     return {"inputs": describe(session.get_inputs()), "outputs": describe(session.get_outputs())}
+
+
+def _compact(path: Path) -> None:
+    """Keep the weights of a graph in half precision where that is exact; engines widen them when loading."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model = onnx.load(str(path))
+    for weight in model.graph.initializer:
+        value = numpy_helper.to_array(weight)
+        if value.dtype == np.float32 and value.size > 64:
+            with np.errstate(over="ignore"):
+                half = value.astype(np.float16)
+            if np.array_equal(half.astype(np.float32), value):
+                name = weight.name
+                weight.CopyFrom(numpy_helper.from_array(half, f"{name}.half"))
+                cast = helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT)
+                model.graph.node.insert(0, cast)
+    onnx.save(model, str(path))
 
 
 def export_model(out: Path, nano: Nano, stop_threshold: float = 0.5) -> Manifest:

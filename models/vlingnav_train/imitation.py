@@ -37,7 +37,6 @@ from vlingnav_train.demonstrations import (
     read_all,
 )
 from vlingnav_train.export import export_model
-from vlingnav_train.networks import NanoConfig
 from vlingnav_train.optimise import Board, OptimiserConfig, claim, means, optimise
 from vlingnav_train.policy_network import PolicyNetwork, Prediction, Prompt
 from vlingnav_train.samples import Demonstrations, SampleConfig
@@ -187,15 +186,16 @@ def evaluate(network: PolicyNetwork, data: Demonstrations, batch: int, steps: in
     return means([losses(network, b) for b in data.stream(batch, steps, seed=(0,))])
 
 
-def _start(config: ImitationConfig, network_config: NanoConfig, tower_file: Path) -> Nano:
-    tower, language, goal = load_tower(tower_file, network_config)
+def _start(config: ImitationConfig, tower_file: Path) -> Nano:
+    sizes, tower, language, goal = load_tower(tower_file)
     # The budget leaves room for the last thought within `notes.PATCHES`.
-    fresh = Nano.untrained(network_config, memory=MemoryConfig(budget=160))
-    nano = fresh if config.start is None else Nano.load(Path(config.start))
+    nano = Nano.untrained(sizes, memory=MemoryConfig(budget=160))
+    if config.start is not None:
+        nano.policy.load_state_dict(Nano.load(Path(config.start)).policy.state_dict())
     return replace(nano, tower=tower, language=language, goal=goal)
 
 
-def train_imitation(config: ImitationConfig, network_config: NanoConfig, tower_file: Path, out: Path) -> None:
+def train_imitation(config: ImitationConfig, tower_file: Path, out: Path) -> None:
     """All rounds, on a GPU where there is one, in all processes that `torchrun` started.
 
     `out` holds the demonstrations, and after each round the exported model, `nano.pt`, `log.json` and the
@@ -207,7 +207,7 @@ def train_imitation(config: ImitationConfig, network_config: NanoConfig, tower_f
     """
     ranks.start()
     torch.manual_seed(config.seed)
-    nano = _start(config, network_config, tower_file)
+    nano = _start(config, tower_file)
     claim(out, {"imitation": asdict(config), "network": asdict(nano.config)})
     data = Demonstrations(nano.history, nano.memory, nano.config.scale, config.samples)
     held_out = {task: Demonstrations(nano.history, nano.memory, nano.config.scale) for task in TASKS}

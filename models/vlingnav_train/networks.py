@@ -23,6 +23,7 @@ class NanoConfig:
 
     Attributes:
         image: height, width [px] of the input.
+        widths: channels of the tower at strides 2, 4 and 8.
         channels: of a tower cell; cells lie on a grid of stride 8.
         dim, layers, heads: of the policy transformer. answer: tokens that its answer may have.
         waypoints: T of the trajectory. dt: time between them [s].
@@ -30,6 +31,7 @@ class NanoConfig:
     """
 
     image: tuple[int, int] = (96, 128)
+    widths: tuple[int, int, int] = (32, 96, 192)
     channels: int = 48
     dim: int = 160
     layers: int = 4
@@ -69,9 +71,10 @@ class VisionTower(nn.Module):
         def down(i: int, o: int) -> list[nn.Module]:
             return [nn.Conv2d(i, o, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(o), nn.ReLU()]
 
+        a, b, c = config.widths
         self.body = nn.Sequential(
-            *down(3, 24), *down(24, 48), Residual(48), *down(48, 112), Residual(112), Residual(112, 2),
-            Residual(112, 4), nn.Conv2d(112, config.channels, 1),
+            *down(3, a), *down(a, b), Residual(b), *down(b, c), Residual(c), Residual(c, 2),
+            Residual(c, 4), nn.Conv2d(c, config.channels, 1),
         )  # fmt: skip
 
     def forward(self, image: Tensor) -> Tensor:

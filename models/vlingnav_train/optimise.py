@@ -10,15 +10,17 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from vlingnav_train import ranks
 
+T = TypeVar("T")
 Losses = Callable[[Any], dict[str, Tensor]]
 Stream = Callable[[int], Iterator[Any]]
 
@@ -43,6 +45,18 @@ class OptimiserConfig:
     warm_up: float = 0.05
     end: float = 0.25
     clip: float = 1.0
+
+
+def ahead(make: Callable[[int], T], steps: range) -> Iterator[T]:
+    """`make(step)` for each of `steps`, put together in a thread while the last one is being learned."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting: deque[Future[T]] = deque()
+        for step in steps:
+            waiting.append(pool.submit(make, step))
+            if len(waiting) > 2:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 class Board:

@@ -7,9 +7,7 @@ notes, and old frames.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,6 +29,7 @@ from vlingnav_policy.tokenizer import (
     THINK_ON,
     WordTokenizer,
 )
+from vlingnav_train.optimise import ahead
 from vlingnav_train.policy_network import GOAL_TOKENS
 from vlingnav_train.vocabulary import tokenizer
 
@@ -175,21 +174,14 @@ class Demonstrations:
     def stream(
         self, size: int, steps: int, seed: Sequence[int], first: int = 0
     ) -> Iterator[dict[str, Tensor]]:
-        """Random batches, each put together while the last one is being learned.
+        """Random batches.
 
         Args:
             size: of a batch. steps: how many there are in all.
             seed: the same gives the same batches. first: batches left out at the beginning.
         """
         draws = self.draw(size, steps, seed)
-        with ThreadPoolExecutor(1) as pool:
-            waiting: deque[Future[dict[str, Tensor]]] = deque()
-            for step in range(first, steps):
-                waiting.append(pool.submit(self.batch, draws[step], (*seed, step)))
-                if len(waiting) > 2:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+        return ahead(lambda step: self.batch(draws[step], (*seed, step)), range(first, steps))
 
     def batch(self, indices: NDArray[np.int64], seed: Sequence[int] = (0,)) -> dict[str, Tensor]:
         """Inputs and targets of samples, cut to the longest; zeros are padding."""

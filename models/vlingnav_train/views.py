@@ -2,7 +2,7 @@
 
 A cell of the tower covers 8 x 8 pixels; for each view and each (class, colour) pair in it there is the
 number of its pixels in every cell. Masks for "the red chair" and for "the chair" are sums of those. A person
-is a pair of its own, with the colours of the clothes. Questions name no pair that is kept from training.
+is a pair of its own, with the colours of the clothes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from vlingnav_sim.parallel import over_houses
 from vlingnav_sim.simulator import Simulator
 from vlingnav_sim.tasks import crowded_cells
 from vlingnav_sim.tasks.images import ASIDE_RAD, FILLED_SHARE
-from vlingnav_train.vocabulary import CATEGORIES, CLASSES, COLOUR_NAMES, MAY_NAME, NO_COLOUR
+from vlingnav_train.vocabulary import CLASSES, COLOUR_NAMES, NO_COLOUR
 
 CELL = 8
 BACKGROUND_CLASS = {
@@ -56,8 +56,32 @@ class Views:
     pair_cells: NDArray[np.uint8]
     shows: NDArray[np.int32]
 
+    def __post_init__(self) -> None:
+        self._first = np.searchsorted(self.pair_view, np.arange(len(self) + 1))
+
     def __len__(self) -> int:
         return len(self.rgb)
+
+    def pairs(self, view: int) -> slice:
+        """The pairs of a view."""
+        return slice(self._first[view], self._first[view + 1])
+
+    def mask(self, view: int, asked: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Where in a view those of its pairs are that are `asked` for, `(h, w)`."""
+        cells: NDArray[np.uint8] = self.pair_cells[self.pairs(view)][asked]
+        return np.clip(cells.sum(axis=0, dtype=np.float32) * (2.0 / CELL**2), 0.0, 1.0)
+
+    def shares(self, index: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Of the views `index (B,)`: shares of classes `(B, K, h, w)`, of colours `(B, M, h, w)`, in a cell."""
+        h, w = self.pair_cells.shape[1:]
+        classes = np.zeros((len(index), len(CLASSES), h, w), np.float32)
+        colours = np.zeros((len(index), len(COLOUR_NAMES), h, w), np.float32)
+        for b, view in enumerate(index):
+            pairs = self.pairs(view)
+            cells = self.pair_cells[pairs].astype(np.float32) / CELL**2
+            np.add.at(classes[b], self.pair_class[pairs].astype(int), cells)
+            np.add.at(colours[b], self.pair_colour[pairs].astype(int), cells)
+        return classes, colours
 
     @classmethod
     def join(cls, parts: list[Views]) -> Views:
@@ -181,74 +205,3 @@ def collect(houses: range, per_house: int, config: HouseConfig) -> Views:
     """Views of many houses."""
     function = partial(collect_house, per_house=per_house, config=config)
     return Views.join(list(over_houses(function, houses, "views")))
-
-
-@dataclass
-class Query:
-    """What a batch of views is asked: instructions as (category, colour or -1), and where the answers are."""
-
-    category: NDArray[np.int64]
-    colour: NDArray[np.int64]
-    mask: NDArray[np.float32]
-
-
-class ViewBatches:
-    """Random batches of views with dense targets and questions.
-
-    Attributes:
-        views: where they are from.
-    """
-
-    def __init__(self, views: Views, questions: int = 12, seed: int = 0) -> None:
-        self.views, self._questions = views, questions
-        self._rng = np.random.default_rng(seed)
-        self._first = np.searchsorted(views.pair_view, np.arange(len(views) + 1))
-
-    def pairs(self, view: int) -> slice:
-        """The pairs of a view."""
-        return slice(self._first[view], self._first[view + 1])
-
-    def thing(self, view: int, q: int) -> tuple[int, int]:
-        """What question `q` of a view asks for, category and colour or -1: a third of them what is there."""
-        views, rng, pairs = self.views, self._rng, self.pairs(view)
-        large = views.pair_cells[pairs].sum(axis=(1, 2), dtype=np.int64) > 0.2 * CELL**2
-        things = pairs.start + np.flatnonzero(large & (views.pair_class[pairs] < len(CATEGORIES)))
-        kind, coloured = q / self._questions, rng.random() < 0.6
-        category, colour = int(rng.integers(len(CATEGORIES))), int(rng.integers(NO_COLOUR))
-        if len(things) and kind < 7 / 12:
-            pick = rng.choice(things)
-            category = int(views.pair_class[pick])
-            if kind < 1 / 3:
-                colour = int(views.pair_colour[pick])
-            else:  # the right thing in a wrong colour
-                coloured = True
-        return category, colour if coloured and MAY_NAME[category, colour] else -1
-
-    def mask(self, view: int, asked: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """Where in a view those of its pairs are that are `asked` for, `(h, w)`."""
-        cells: NDArray[np.uint8] = self.views.pair_cells[self.pairs(view)][asked]
-        return np.clip(cells.sum(axis=0, dtype=np.float32) * (2.0 / CELL**2), 0.0, 1.0)
-
-    def batch(self, size: int) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32], Query]:
-        """Views `(B,)`, class shares `(B, K, h, w)`, colour shares `(B, M, h, w)`, questions `(B, Q)`."""
-        views = self.views
-        index = self._rng.integers(len(views), size=size)
-        h, w = views.pair_cells.shape[1:]
-        classes = np.zeros((size, len(CLASSES), h, w), np.float32)
-        colours = np.zeros((size, len(COLOUR_NAMES), h, w), np.float32)
-        query = Query(
-            np.zeros((size, self._questions), np.int64),
-            np.full((size, self._questions), -1, np.int64),
-            np.zeros((size, self._questions, h, w), np.float32),
-        )
-        for b, view in enumerate(index):
-            pairs = self.pairs(view)
-            cells = views.pair_cells[pairs].astype(np.float32) / CELL**2
-            class_of, colour_of = views.pair_class[pairs].astype(int), views.pair_colour[pairs].astype(int)
-            np.add.at(classes[b], class_of, cells)
-            np.add.at(colours[b], colour_of, cells)
-            for q in range(self._questions):
-                category, colour = query.category[b, q], query.colour[b, q] = self.thing(view, q)
-                asked = (class_of == category) & ((colour_of == colour) | (colour < 0))
-                query.mask[b, q] = self.mask(view, asked)
-        return index, classes, colours, query

@@ -23,9 +23,3 @@ def tokenizer() -> WordTokenizer:
     """The tokenizer of the nano preset: the words of its instructions, and those that it thinks in."""
     told = [*PHRASES, *CATEGORIES, *COLOUR_NAMES, *training_texts(), "the a an of to my me nearest where is"]
     return WordTokenizer.from_texts([*told, *VOCABULARY, *LEXICON.words])
-
-
-def instruction(category: int, colour: int | None, rng: np.random.Generator) -> str:
-    """A random way to ask for a thing by class index, and by colour index if given."""
-    name = CATEGORIES[category] if colour is None else f"{COLOUR_NAMES[colour]} {CATEGORIES[category]}"
-    return PHRASES[rng.integers(len(PHRASES))].format(name)

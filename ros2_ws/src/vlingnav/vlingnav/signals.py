@@ -1,4 +1,4 @@
-"""What Ctrl-C, SIGTERM and a closed terminal do to a program that uses nodes; nodes themselves: `node.run`."""
+"""What Ctrl-C, SIGTERM and a closed terminal do to a program that uses nodes; for nodes see `node.run`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def signals_ignored() -> AbstractContextManager[None]:
 
 @contextmanager
 def signals_put_off() -> Iterator[None]:
-    """A signal takes effect when the block ends: an interrupt raised within rclpy's C++ becomes another error."""
+    """A signal takes effect when the block ends: raised within rclpy's C++ it becomes another error."""
     received: list[int] = []
     with _handling(lambda number, _frame: received.append(number)):
         yield
