@@ -72,7 +72,7 @@ class Views:
         return np.clip(cells.sum(axis=0, dtype=np.float32) * (2.0 / CELL**2), 0.0, 1.0)
 
     def shares(self, index: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Of the views `index (B,)`: shares of classes `(B, K, h, w)`, of colours `(B, M, h, w)`, in a cell."""
+        """Of the views `index (B,)`: shares of classes `(B, K, h, w)`, of colours `(B, M, h, w)`."""
         h, w = self.pair_cells.shape[1:]
         classes = np.zeros((len(index), len(CLASSES), h, w), np.float32)
         colours = np.zeros((len(index), len(COLOUR_NAMES), h, w), np.float32)
