@@ -38,11 +38,11 @@ class HistoryConfig:
     """
 
     grid: tuple[int, int] = (6, 8)
-    max_rate: float = 0.8
-    stability: float = 30.0
+    max_rate: float = 0.5
+    stability: float = 120.0  # with 30 s, searches went back to where they had just been
     pooling_time: float = 0.28
-    max_stride: int = 4
-    max_frames: int = 32
+    max_stride: int = 6
+    max_frames: int = 57
     capacity: int = 160
 
     def interval(self, age: float) -> float:

@@ -48,7 +48,7 @@ class DriverConfig:
     Attributes:
         policy_share: of the stretches of an episode, driven by the policy.
         detour_share: of the expert's stretches, driven at random for `detour_s` [s].
-        stretch_s: mean length of a stretch [s].
+        stretch_s: mean length of a stretch [s]; in long ones a policy gets into circles of its own.
         steps_at_target: the episode goes on for so many steps after the expert first says stop. One that
             follows somebody never does: time ends the episode, and a policy learns not to stop there.
         max_steps: of one episode that a stop can end.
@@ -57,7 +57,7 @@ class DriverConfig:
     policy_share: float = 0.0
     detour_share: float = 0.25
     detour_s: tuple[float, float] = (0.6, 2.0)
-    stretch_s: float = 8.0
+    stretch_s: float = 15.0
     steps_at_target: int = 4
     max_steps: int = 400
 
