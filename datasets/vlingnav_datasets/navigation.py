@@ -72,6 +72,7 @@ class NavigationDataset:
         memory, count: bounds of the memory and tokens of a text, those of the policy that is to learn.
 
     Attributes:
+        reader: of the dataset, for what is said of all of it and of each episode.
         skipped: why iterating left out which episodes; each message names the file.
 
     Raises:
@@ -84,22 +85,22 @@ class NavigationDataset:
         memory: MemoryConfig = MemoryConfig(),
         count: Callable[[str], int] = count_words,
     ) -> None:
-        self._reader = DatasetReader(root)
+        self.reader = DatasetReader(root)
         self._memory, self._count = memory, count
         self.skipped: dict[int, str] = {}
-        frame = self._reader.info.frame
+        frame = self.reader.info.frame
         missing = [repr(key) for key in _COLUMNS if key not in frame]
         if not missing and "waypoint_dt_s" not in frame["action"].info:
             missing = ["'waypoint_dt_s' of 'action'"]
         if missing:
             raise DatasetError(
-                f"{self._reader.root / INFO} has no {missing[0]}, so nothing can be learned from it; record "
+                f"{self.reader.root / INFO} has no {missing[0]}, so nothing can be learned from it; record "
                 "one with the columns of `navigation_schema`"
             )
 
     def __len__(self) -> int:
         """Episodes, the damaged ones too."""
-        return len(self._reader)
+        return len(self.reader)
 
     def __iter__(self) -> Iterator[NavigationEpisode]:
         for index in range(len(self)):
@@ -108,13 +109,22 @@ class NavigationDataset:
             except DatasetError as error:
                 self.skipped[index] = str(error)
 
+    def look_over(self, index: int) -> None:
+        """See that an episode can be read: all of it but its pictures, of which there have to be enough.
+
+        Raises:
+            DatasetError: a file of it is damaged or missing; the message names it.
+        """
+        self.reader.check_videos(index)
+        self.reader.rows(index, [key for key in _COLUMNS if key != FRONT])
+
     def episode(self, index: int) -> NavigationEpisode:
         """Read an episode and decode its pictures.
 
         Raises:
             DatasetError: a file of it is damaged or missing; the message names it.
         """
-        read = self._reader.episode(index)
+        read = self.reader.episode(index)
         state = read.arrays["observation.state"]
         thoughts, summaries = read.texts["thought"], read.texts["summary"]
         return NavigationEpisode(
@@ -122,8 +132,8 @@ class NavigationDataset:
             house=int(read.meta.extras.get("house", -1)),
             success=bool(read.meta.extras.get("success", False)),
             goal=goal_of(read),
-            stamps=np.arange(len(read)) / self._reader.info.fps,
-            dt=float(self._reader.info.frame["action"].info["waypoint_dt_s"]),
+            stamps=np.arange(len(read)) / self.reader.info.fps,
+            dt=float(self.reader.info.frame["action"].info["waypoint_dt_s"]),
             rgb=np.stack(list(read.pictures(FRONT))),
             poses=state[:, :3],
             velocities=state[:, 3:],

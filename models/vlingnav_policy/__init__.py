@@ -1,6 +1,6 @@
 """What the robot wants: policies and their contract. Imports numpy only; engines load with a model."""
 
-from vlingnav_policy.load import load_policy
+from vlingnav_policy.load import LearnedPolicy, load_policy
 from vlingnav_policy.manifest import Manifest, ManifestError
 from vlingnav_policy.memory import Memory
 from vlingnav_policy.types import Decision, Goal, Observation, Odometry, Policy, RemembersInWords
@@ -8,6 +8,7 @@ from vlingnav_policy.types import Decision, Goal, Observation, Odometry, Policy,
 __all__ = [
     "Decision",
     "Goal",
+    "LearnedPolicy",
     "Manifest",
     "ManifestError",
     "Memory",

@@ -11,7 +11,7 @@ from vlingnav_cli.arguments import count
 if TYPE_CHECKING:
     import numpy as np
 
-    from vlingnav_policy.nano import NanoPolicy
+    from vlingnav_policy import LearnedPolicy
 
 
 def add_bench_act(parser: argparse.ArgumentParser) -> None:
@@ -82,7 +82,7 @@ def run_bench_act(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _episode(
-    policy: NanoPolicy,
+    policy: LearnedPolicy,
     steps: int,
     rng: np.random.Generator,
     after: Callable[[int], None] = lambda step: None,

@@ -1,23 +1,25 @@
 """What an exported model says about itself, and the refusal of anything else.
 
-`manifest.json` lies beside the graphs: names, shapes, dtypes, units, normalisation, action scale, dt,
-vocabulary, training commit, and the SHA-256 of every file. A loader compares it with the files and with the
-robot, and names both sides when they differ, so that a wrong camera or a swapped file is found before the
-robot moves.
+`manifest.json` lies beside the weights: names, shapes, dtypes, units, normalisation, action scale, dt,
+vocabulary, training commit, what runs it, and the SHA-256 of every file. A loader compares it with the files
+and with the robot, and names both sides when they differ, so that a wrong camera or a swapped file is found
+before the robot moves.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-FORMAT = 3
-READABLE = (2, FORMAT)
-"""Format 2 had no goal images; all else is the same."""
+FORMAT = 4
+READABLE = (2, 3, FORMAT)
+"""Format 2 had no goal images, format 3 one runtime alone; all else is the same."""
+NANO = "nano"
+"""The runtime of models that do not name one: `vlingnav_policy.nano`."""
 
 
 class ManifestError(Exception):
@@ -46,11 +48,13 @@ class Manifest:
         waypoints, dt_s: T and spacing [s] of the trajectory.
         action_scale: what 1 stands for in the graph's output [m, m, rad].
         stop_threshold: probability above which the policy says stop.
-        vocabulary: words of the tokenizer in order; instruction_length: tokens of an instruction.
+        vocabulary: words of the tokenizer in order, none where a model brings a tokenizer of its own;
+            instruction_length: tokens of an instruction.
         history, memory: fields of `HistoryConfig` and `MemoryConfig`.
-        graphs: graph name to {"inputs": {name: [dtype, shape]}, "outputs": …}.
+        graphs: graph name to {"inputs": {name: [dtype, shape]}, "outputs": …}, for a runtime of graphs.
         training: how it was made: commit, command, data, figures.
         sha256: file name to hash.
+        runtime: what runs it; see `load_policy`.
     """
 
     name: str
@@ -68,11 +72,12 @@ class Manifest:
     training: Mapping[str, Any] = field(default_factory=dict)
     sha256: Mapping[str, str] = field(default_factory=dict)
     format: int = FORMAT
+    runtime: str = NANO
 
-    def write(self, directory: Path) -> None:
-        """Write `manifest.json` with the hashes of every graph in `directory`."""
-        hashes = {f"{graph}.onnx": sha256(directory / f"{graph}.onnx") for graph in self.graphs}
-        data = {**asdict(self), "sha256": hashes}
+    def write(self, directory: Path, others: Iterable[str] = ()) -> None:
+        """Write `manifest.json` with the hashes of every graph in `directory`, and of the `others` there."""
+        files = (*(f"{graph}.onnx" for graph in self.graphs), *others)
+        data = {**asdict(self), "sha256": {name: sha256(directory / name) for name in files}}
         (directory / "manifest.json").write_text(json.dumps(data, indent=1, sort_keys=True) + "\n")
 
     @classmethod
@@ -80,7 +85,27 @@ class Manifest:
         """Read and verify the manifest in `directory`.
 
         Raises:
-            ManifestError: missing, malformed, of another format, or a file does not have its hash.
+            ManifestError: see `parse`, or a file does not have its hash.
+        """
+        manifest = cls.parse(directory)
+        for name, expected in manifest.sha256.items():
+            file = directory / name
+            if not file.is_file():
+                raise ManifestError(f"the weights {file} are missing; the manifest beside them names them")
+            actual = sha256(file)
+            if actual != expected:
+                raise ManifestError(
+                    f"{file} is not the file of its manifest: "
+                    f"it has sha256 {actual[:12]}…, the manifest says {expected[:12]}…"
+                )
+        return manifest
+
+    @classmethod
+    def parse(cls, directory: Path) -> Manifest:
+        """Read the manifest in `directory`, and none of the files that it speaks of.
+
+        Raises:
+            ManifestError: missing, malformed, or of another format.
         """
         path = directory / "manifest.json"
         if not path.is_file():
@@ -93,26 +118,15 @@ class Manifest:
             if found not in READABLE:
                 raise ManifestError(
                     f"{path} has format {found}, this program reads formats "
-                    f"{' and '.join(map(str, READABLE))}; export the model again"
+                    f"{', '.join(map(str, READABLE))}; export the model again"
                 )
             data["camera"] = CameraSpec(**data["camera"])
             data["action_scale"] = tuple(data["action_scale"])
             data["tasks"] = tuple(data["tasks"])
             data["vocabulary"] = tuple(data["vocabulary"])
-            manifest = cls(**data)
+            return cls(**data)
         except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
             raise ManifestError(f"{path} is not a manifest: {error}") from error
-        for name, expected in manifest.sha256.items():
-            file = directory / name
-            if not file.is_file():
-                raise ManifestError(f"the weights {file} are missing; the manifest beside them names them")
-            actual = sha256(file)
-            if actual != expected:
-                raise ManifestError(
-                    f"{file} is not the file of its manifest: "
-                    f"it has sha256 {actual[:12]}…, the manifest says {expected[:12]}…"
-                )
-        return manifest
 
     def check_camera(self, camera: CameraSpec, tolerance: float = 0.05) -> None:
         """Refuse a robot whose camera is not the one the model was trained with.
@@ -135,6 +149,7 @@ def sha256(path: Path) -> str:
         ManifestError: the file cannot be read.
     """
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        with path.open("rb") as file:  # which may be larger than the memory
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ManifestError(f"cannot read {path}: {error.strerror}") from error

@@ -76,7 +76,13 @@ class Board:
 
 
 def optimise(
-    network: nn.Module, losses: Losses, batches: Stream, config: OptimiserConfig, state: Path, board: Board
+    network: nn.Module,
+    losses: Losses,
+    batches: Stream,
+    config: OptimiserConfig,
+    state: Path,
+    board: Board,
+    groups: list[dict[str, Any]] | None = None,
 ) -> dict[str, float]:
     """Train `network` in place.
 
@@ -84,16 +90,19 @@ def optimise(
         losses: the parts of the loss of a batch.
         batches: the stream from a step on.
         state: file to go on from if it is there; removed at the end.
+        groups: what learns where that is not all, as AdamW takes it, some with a peak `lr` of their own.
 
     Returns:
         The mean of each part over the last 200 steps.
     """
     network.train()
-    optimiser = torch.optim.AdamW(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+    learning = groups or [{"params": list(network.parameters())}]
+    optimiser = torch.optim.AdamW(learning, lr=config.lr, weight_decay=config.weight_decay)
+    peaks = [group["lr"] for group in optimiser.param_groups]
     # Never a whole number of steps: a phase of none would be divided by.
     warm_up = (max(1, int(config.steps * config.warm_up)) + 0.5) / config.steps
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, config.lr, total_steps=config.steps, pct_start=warm_up, final_div_factor=1.0 / config.end
+        optimiser, peaks, total_steps=config.steps, pct_start=warm_up, final_div_factor=1.0 / config.end
     )
     first = 0
     if state.is_file():

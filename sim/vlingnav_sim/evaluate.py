@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 
-from vlingnav_policy import load_policy
+from vlingnav_policy import LearnedPolicy, load_policy
 from vlingnav_policy.nano import ThinkingConfig
 from vlingnav_policy.types import Policy, Task
 from vlingnav_sim.episode import run_episode
@@ -92,7 +92,7 @@ def evaluate_house(seed: int, config: EvaluationConfig) -> Outcome | None:
         return None
     with Simulator(task.populated(house), seed=seed) as simulator:
         make = SCRIPTED.get(config.policy)
-        policy = make(simulator, task) if make else load_policy(config.policy, 1, config.thinking)
+        policy = make(simulator, task) if make else _loaded(config.policy, config.thinking)
         episode = run_episode(simulator, policy, task, grid, safety=config.safety)
     return Outcome(
         house=seed,
@@ -105,8 +105,15 @@ def evaluate_house(seed: int, config: EvaluationConfig) -> Outcome | None:
     )
 
 
+@lru_cache(maxsize=1)
+def _loaded(policy: str, thinking: ThinkingConfig) -> LearnedPolicy:
+    """Once in each process: a model may be large, and `reset` makes it forget the last house."""
+    return load_policy(policy, 1, thinking)
+
+
 def evaluate(houses: range, config: EvaluationConfig, processes: int | None = None) -> dict[str, Any]:
     """Figures over `houses`; see `summarise`."""
+    _loaded.cache_clear()  # the folder may hold another model by now
     function = partial(evaluate_house, config=config)
     outcomes = list(over_houses(function, houses, config.policy, processes))
     return summarise([outcome for outcome in outcomes if outcome is not None])

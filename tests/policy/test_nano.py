@@ -95,7 +95,7 @@ def test_a_manifest_of_another_model_is_refused_naming_both(copy: Path) -> None:
 def test_a_manifest_of_another_format_is_refused(copy: Path) -> None:
     data = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps({**data, "format": 99}))
-    with pytest.raises(ManifestError, match="has format 99, this program reads formats 2 and 3"):
+    with pytest.raises(ManifestError, match="has format 99, this program reads formats 2, 3, 4"):
         load_policy(copy)
 
 

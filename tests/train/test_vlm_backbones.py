@@ -17,12 +17,15 @@ transformers = pytest.importorskip("transformers", reason="backbones come from t
 from safetensors.torch import save_file  # noqa: E402
 from tokenizers import Tokenizer, models, pre_tokenizers  # noqa: E402
 
+from vlingnav_policy.manifest import CameraSpec  # noqa: E402
 from vlingnav_policy.memory import MemoryConfig  # noqa: E402
+from vlingnav_policy.nano import ThinkingConfig  # noqa: E402
 from vlingnav_policy.types import Goal, Observation  # noqa: E402
 from vlingnav_train.networks import NanoConfig, VisionTower  # noqa: E402
 from vlingnav_train.vlm import sequence, smollm2  # noqa: E402
 from vlingnav_train.vlm.backbones import ImageConfig, WithTower, llava, open_backbone, qwen  # noqa: E402
 from vlingnav_train.vlm.batch import Sample, collate  # noqa: E402
+from vlingnav_train.vlm.export import manifest_of  # noqa: E402
 from vlingnav_train.vlm.model import VLingNavModel  # noqa: E402
 from vlingnav_train.vlm.policy import VLingNavPolicy  # noqa: E402
 from vlingnav_train.vlm.presets import PRESETS  # noqa: E402
@@ -203,7 +206,8 @@ def test_smollm2_reads_and_answers() -> None:
         PRESETS["small"], backbone=os.environ["VLINGNAV_SMOLLM2"], thought_tokens=4, summary_tokens=4
     )
     model = VLingNavModel.open(config, VisionTower(NanoConfig())).eval()
-    policy = VLingNavPolicy(model, thinking="always")
+    camera = CameraSpec(128, 96, 1.57, 0.7, 0.15)
+    policy = VLingNavPolicy(model, manifest_of(model, ("object",), camera, {}), ThinkingConfig("always"))
     policy.reset(Goal("Search for the brown chair"))
     assert policy.act(Observation(random_image(model.config.image), 0.0)).thought is not None
 

@@ -8,19 +8,17 @@ well formed: one indicator, both pairs of tags or none, the action token.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
+from vlingnav_policy.nano import ThinkingConfig
 from vlingnav_train.vlm.batch import prompt_batch
 from vlingnav_train.vlm.heads import Action
 from vlingnav_train.vlm.model import VLingNavModel
 from vlingnav_train.vlm.sequence import Packed
-
-# The model's own choice, or one forced upon it for ablations.
-Thinking = Literal["adaptive", "never", "always"]
 
 
 @dataclass(frozen=True)
@@ -30,11 +28,13 @@ class Answer:
     Attributes:
         thought, summary: ids of their text; None when it did not think.
         action: of one sample.
+        calm: how likely it is that no thought has fallen due since the last one.
     """
 
     thought: tuple[int, ...] | None
     summary: tuple[int, ...] | None
     action: Action
+    calm: float
 
 
 class _Speaker:
@@ -82,13 +82,27 @@ class _Speaker:
 
 
 @torch.no_grad()
-def respond(model: VLingNavModel, prompt: Packed, length: int, thinking: Thinking = "adaptive") -> Answer:
-    """The model's answer to a prompt padded to `length`; the model must be in evaluation mode."""
+def respond(
+    model: VLingNavModel,
+    prompt: Packed,
+    length: int,
+    thinking: ThinkingConfig = ThinkingConfig(),
+    calm: float = 1.0,
+) -> Answer:
+    """The model's answer to a prompt padded to `length`; the model must be in evaluation mode.
+
+    Args:
+        thinking: when it thinks, see `ThinkingConfig.threshold`; how long a thought may be is the model's.
+        calm: of the answer before this one.
+    """
     tags, config = model.writer.text.tags, model.config
     speaker = _Speaker(model, prompt, length)
     on, off = model.backbone.logits(speaker.listen())[[tags.think_on, tags.think_off]].tolist()
+    calm *= 0.5 - 0.5 * math.tanh(0.5 * (on - off))  # the probability of <think_off> among the two
+    due = 1.0 - calm > thinking.threshold
     thought = summary = None
-    if thinking == "always" or (thinking == "adaptive" and on > off):
+    if thinking.think == "always" or (thinking.think == "adaptive" and due):
+        calm = 1.0
         speaker.say(tags.think_on, tags.think)
         thought = speaker.write(tags.end_think, config.thought_tokens)
         speaker.say(tags.summary)
@@ -96,4 +110,4 @@ def respond(model: VLingNavModel, prompt: Packed, length: int, thinking: Thinkin
     else:
         speaker.say(tags.think_off)
     speaker.say(tags.action)
-    return Answer(thought, summary, model.head(speaker.listen()[None]))
+    return Answer(thought, summary, model.head(speaker.listen()[None]), calm)

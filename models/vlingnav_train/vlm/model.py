@@ -33,6 +33,8 @@ from vlingnav_train.vlm.time_token import TimeToken
 from vlingnav_train.vlm.writer import Writer
 
 CONFIG, OURS, BACKBONE = "vlingnav.json", "vlingnav.safetensors", "backbone"
+IMAGES_AT_ONCE = 16
+"""Bounds what the vision tower takes of a GPU's memory."""
 
 
 class VLingNavModel(nn.Module):
@@ -74,12 +76,19 @@ class VLingNavModel(nn.Module):
         return cls(config, backbone, Text.open(config.backbone))
 
     @torch.no_grad()
-    def see(self, rgb: NDArray[np.uint8]) -> NDArray[np.float16]:
-        """The cells `(rows * columns, channels)` of one image: all of it that is ever kept."""
-        image = torch.from_numpy(np.ascontiguousarray(rgb))[None].to(self.device)
-        cells = self.backbone.encode_images(image)[0].flatten(0, 1).float()
+    def see(self, images: NDArray[np.uint8]) -> NDArray[np.float16]:
+        """The cells `(N, rows * columns, channels)` of `(N, H, W, 3)`: all of them that is ever kept."""
         largest = torch.finfo(torch.float16).max
-        return cells.clamp(-largest, largest).to(torch.float16).cpu().numpy()
+        seen = []
+        for part in torch.from_numpy(np.ascontiguousarray(images)).split(IMAGES_AT_ONCE):
+            with self.mixed_precision():
+                cells = self.backbone.encode_images(part.to(self.device)).flatten(1, 2).float()
+            seen.append(cells.clamp(-largest, largest).to(torch.float16).cpu())
+        return torch.cat(seen).numpy()
+
+    def mixed_precision(self) -> torch.autocast:
+        """On a GPU bfloat16, whatever the weights are kept in; elsewhere what they are kept in."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
 
     @property
     def device(self) -> torch.device:

@@ -40,7 +40,7 @@ class VLingNavConfig:
     history: HistoryConfig
     memory: MemoryConfig = field(default_factory=MemoryConfig)
     goal_stride: int = 2
-    instruction_tokens: int = 64
+    instruction_tokens: int = 96
     thought_tokens: int = 128
     summary_tokens: int = 64
     waypoints: int = 8

@@ -7,7 +7,7 @@ the running policy writes its prompts with the same.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlingnav_policy.history import Frame
-from vlingnav_policy.memory import Memory
+from vlingnav_policy.memory import Entry, Memory
 from vlingnav_train.vlm import sequence
 from vlingnav_train.vlm.batch import Sample
 from vlingnav_train.vlm.presets import VLingNavConfig
@@ -28,7 +28,7 @@ class Writer:
     """Writes what a model reads.
 
     Attributes:
-        config: of the model; one with another memory or history makes an ablation.
+        config: of the model.
         text: its tokenizer.
         channels: of a cell.
         grid_positions: see `sequence.pack`.
@@ -39,9 +39,9 @@ class Writer:
     channels: int
     grid_positions: bool
 
-    def memory(self) -> Memory:
-        """An empty memory, counted in the model's tokens."""
-        return Memory(self.config.memory, self.text.count)
+    def memory(self, entries: Iterable[Entry] = ()) -> Memory:
+        """A memory counted in the model's tokens, empty but for `entries`."""
+        return Memory(self.config.memory, self.text.count, entries)
 
     def instruction(self, text: str, goal: NDArray[np.floating[Any]] | None = None) -> list[Segment]:
         """The instruction, with the goal image's `(rows * columns, channels)` cells if it has one.
@@ -59,10 +59,10 @@ class Writer:
             image = sequence.goal_picture(goal, config.history.grid, config.goal_stride)
         return sequence.instruction(text, image, self.text.encode, self.text.tags, config.instruction_tokens)
 
-    def prompt(self, memory: Memory, told: Sequence[Segment], frames: Sequence[Frame]) -> list[Segment]:
-        """All that is read before answering: memory, instruction, `frames` (oldest first)."""
+    def prompt(self, memory: str, told: Sequence[Segment], frames: Sequence[Frame]) -> list[Segment]:
+        """All that is read before answering: text of the memory, instruction, `frames` (oldest first)."""
         seen = sequence.frames_seen(frames, self.config.history)
-        return sequence.prompt(memory.text(), told, seen, self.text.encode)
+        return sequence.prompt(memory, told, seen, self.text.encode)
 
     def pack(self, segments: Sequence[Segment]) -> Packed:
         """The arrays of a sequence."""

@@ -23,9 +23,9 @@ from vlingnav.params import Parameter
 from vlingnav.worker import Worker
 from vlingnav_interfaces.action import Navigate
 from vlingnav_interfaces.msg import ReasoningTrace
+from vlingnav_policy import LearnedPolicy
 from vlingnav_policy.manifest import CameraSpec
 from vlingnav_policy.memory import Memory
-from vlingnav_policy.nano import NanoPolicy
 from vlingnav_policy.types import Decision, Goal, Observation, Odometry, RemembersInWords
 
 NO_MOTION = Decision(np.zeros((0, 3), np.float32), dt=0.0, stamp=0.0)
@@ -183,7 +183,7 @@ class PolicyNode(ManagedNode):
 
     def _check(self, goal: Goal) -> None:
         """Ask a policy that can tell whether it can take on `goal`; raises ValueError if it cannot."""
-        if isinstance(self._policy, NanoPolicy):
+        if isinstance(self._policy, LearnedPolicy):
             self._policy.check(goal)
             unknown = self._policy.unknown_words(goal.instruction)
             if unknown:
