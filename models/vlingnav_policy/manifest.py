@@ -69,9 +69,9 @@ class Manifest:
     sha256: Mapping[str, str] = field(default_factory=dict)
     format: int = FORMAT
 
-    def write(self, directory: Path) -> None:
-        """Write `manifest.json` with the hashes of every graph in `directory`."""
-        hashes = {f"{graph}.onnx": sha256(directory / f"{graph}.onnx") for graph in self.graphs}
+    def write(self, directory: Path, *others: str) -> None:
+        """Write `manifest.json` with the hashes of every graph in `directory`, and of the `others` there."""
+        hashes = {name: sha256(directory / name) for name in (*(f"{g}.onnx" for g in self.graphs), *others)}
         data = {**asdict(self), "sha256": hashes}
         (directory / "manifest.json").write_text(json.dumps(data, indent=1, sort_keys=True) + "\n")
 

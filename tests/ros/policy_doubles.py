@@ -19,6 +19,7 @@ class Scripted:
         self._stop_at = stop_at
 
     def reset(self, goal: Goal) -> None:
+        assert goal.image is None or goal.image.shape == (96, 128, 3), "not the camera's size"
         self.looks = 0
         self.goal = goal
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from lifecycle_msgs.msg import Transition
+from PIL import Image
 
 from vlingnav import convert
 from vlingnav_interfaces.action import Navigate
@@ -40,6 +42,14 @@ def test_an_episode(robot: Any) -> None:
     commands = {tuple(convert.command(m.twist)) for _, m in robot.heard["cmd_vel"]}
     assert len(commands) > 5
     assert commands <= applied
+
+
+def test_a_goal_image_may_have_any_size(robot: Any) -> None:
+    robot.use_policy("policy_doubles:arrive")  # which takes none but the camera's
+    file = io.BytesIO()
+    Image.new("RGB", (300, 500)).save(file, "PNG")
+    result = robot.result(robot.send("find the thing in the image", image=file.getvalue()))
+    assert result.outcome == Result.ARRIVED, result.message
 
 
 def test_a_plan_carries_the_stamp_of_its_image(robot: Any) -> None:

@@ -99,6 +99,21 @@ def decode(message: CompressedImage) -> NDArray[np.uint8] | None:
         raise ValueError("the goal image is neither a readable JPEG nor a PNG; send another file") from error
 
 
+def fit(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """An image `(H, W, 3)` as one of another size: as much of its middle as has the shape asked for.
+
+    Pixels are averaged over the areas that they fall on. What the lens was like is not made good for: an
+    image that shows much more or less than the robot's camera would is a worse goal.
+    """
+    from PIL import Image as Picture
+
+    rows, columns = pixels.shape[:2]
+    scale = min(columns / width, rows / height)
+    x, y = (columns - scale * width) / 2, (rows - scale * height) / 2
+    box = x, y, x + scale * width, y + scale * height
+    return np.asarray(Picture.fromarray(pixels).resize((width, height), Picture.Resampling.BOX, box))
+
+
 def encode(data: bytes) -> CompressedImage:
     """The bytes of a JPEG or PNG file as a message."""
     kind = "png" if data.startswith(b"\x89PNG") else "jpeg"

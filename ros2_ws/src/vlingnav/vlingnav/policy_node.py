@@ -149,7 +149,11 @@ class PolicyNode(ManagedNode):
         request = handle.request
         refusal = "" if self.active else "the policy node is not active; activate it first"
         try:
-            goal = Goal(request.instruction, request.task or "object", convert.decode(request.image))
+            picture = convert.decode(request.image)
+            if picture is not None:
+                camera = self._camera()
+                picture = convert.fit(picture, camera.width, camera.height)
+            goal = Goal(request.instruction, request.task or "object", picture)
             if not refusal:
                 self._check(goal)
         except ValueError as error:
@@ -185,6 +189,8 @@ class PolicyNode(ManagedNode):
         """Ask a policy that can tell whether it can take on `goal`; raises ValueError if it cannot."""
         if isinstance(self._policy, NanoPolicy):
             self._policy.check(goal)
+            for note in self._policy.wording(goal.instruction).notes:
+                self.get_logger().info(note)
             unknown = self._policy.unknown_words(goal.instruction)
             if unknown:
                 self.get_logger().warning(f"the policy ignores words it never learned: {', '.join(unknown)}")
