@@ -17,7 +17,7 @@ from typing import Any
 
 FORMAT = 3
 READABLE = (2, FORMAT)
-"""Format 2 had no goal images; all else is the same."""
+"""Format 2 had no goal images, and one robot a run; all else is the same."""
 
 
 class ManifestError(Exception):
@@ -48,7 +48,8 @@ class Manifest:
         stop_threshold: probability above which the policy says stop.
         vocabulary: words of the tokenizer in order; instruction_length: tokens of an instruction.
         history, memory: fields of `HistoryConfig` and `MemoryConfig`.
-        graphs: graph name to {"inputs": {name: [dtype, shape]}, "outputs": …}.
+        graphs: graph name to {"inputs": {name: [dtype, shape]}, "outputs": …}; see `engines.Graph`.
+        precision: what the graphs compute in: fp32, fp16 or int8.
         training: how it was made: commit, command, data, figures.
         sha256: file name to hash.
     """
@@ -65,6 +66,7 @@ class Manifest:
     history: Mapping[str, Any]
     memory: Mapping[str, Any]
     graphs: Mapping[str, Any]
+    precision: str = "fp32"
     training: Mapping[str, Any] = field(default_factory=dict)
     sha256: Mapping[str, str] = field(default_factory=dict)
     format: int = FORMAT

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +20,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vlingnav_policy.engines import Engine
+from vlingnav_policy.engines import Engine, open_engine
+from vlingnav_policy.engines.batching import BatchConfig, share
 from vlingnav_policy.history import Frame, FrameHistory, HistoryConfig
 from vlingnav_policy.manifest import Manifest
 from vlingnav_policy.memory import Memory, MemoryConfig
@@ -92,23 +93,34 @@ class NanoPolicy:
 
     @classmethod
     def load(
-        cls, directory: Path, threads: int = 2, thinking: ThinkingConfig = ThinkingConfig()
+        cls,
+        directory: Path,
+        threads: int = 2,
+        thinking: ThinkingConfig = ThinkingConfig(),
+        engine: str = "cpu",
+        batching: BatchConfig | None = None,
+        progress: Callable[[str], None] = lambda text: None,
     ) -> NanoPolicy:
-        """Load and verify the model in `directory` on ONNX Runtime.
+        """Load and verify the model in `directory`; see `load_policy` for the arguments.
 
         Raises:
-            ManifestError: see `Manifest.read`, `OnnxEngine` and `Thesaurus.read`.
+            ManifestError: see `Manifest.read`, `open_engine` and `Thesaurus.read`.
         """
-        from vlingnav_policy.engines.onnx import OnnxEngine
-
         manifest = Manifest.read(directory)
-        engines = {
-            name: OnnxEngine(directory / f"{name}.onnx", graph, threads)
-            for name, graph in manifest.graphs.items()
-        }
+        engines: dict[str, Engine] = {}
+        for name, graph in manifest.graphs.items():
+            progress(f"loading {name}.onnx with engine {engine!r}")
+            file = directory / f"{name}.onnx"
+            engines[name] = open_engine(file, graph, engine, threads, manifest.precision)
+        if batching is not None:
+            engines = share(engines, manifest.graphs, batching)
         has_thesaurus = THESAURUS_FILE in manifest.sha256
         thesaurus = Thesaurus.read(directory / THESAURUS_FILE) if has_thesaurus else Thesaurus({})
         return cls(manifest, engines, thinking, thesaurus)
+
+    def another(self) -> NanoPolicy:
+        """One more on the same engines, with an episode and a memory of its own."""
+        return NanoPolicy(self.manifest, self._engines, self.thinking, self._thesaurus)
 
     @property
     def provider(self) -> str:

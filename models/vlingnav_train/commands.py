@@ -122,6 +122,10 @@ def add_export(parser: argparse.ArgumentParser) -> None:
         default=0.5,
         help="probability above which it says stop (default: %(default)s)",
     )
+    parser.add_argument(
+        "--precision", choices=("fp32", "fp16", "int8"), default="fp32",
+        help="what the graphs compute in: fp16 is for GPUs, int8 for CPUs (default: %(default)s)",
+    )  # fmt: skip
     parser.set_defaults(run=run_export)
 
 
@@ -136,9 +140,9 @@ def run_export(args: argparse.Namespace) -> dict[str, Any]:
     try:
         nano = Nano.load(args.checkpoint)
         nano.round()  # so that the checkpoint beside the graphs is small, and exactly theirs
-        manifest = export_model(args.out, nano, args.stop_threshold)
+        manifest = export_model(args.out, nano, args.stop_threshold, args.precision)
         nano.save(args.out / "nano.pt")
     except (ExportError, ValueError) as error:
         raise UserError(str(error)) from error
-    print(f"{args.out}: {', '.join(manifest.sha256)}, checked against torch")
-    return {"sha256": dict(manifest.sha256)}
+    print(f"{args.out}: {', '.join(manifest.sha256)} in {manifest.precision}, checked against torch")
+    return {"sha256": dict(manifest.sha256), "precision": manifest.precision}

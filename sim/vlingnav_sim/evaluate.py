@@ -11,6 +11,7 @@ import numpy as np
 
 from vlingnav_policy import load_policy
 from vlingnav_policy.nano import ThinkingConfig
+from vlingnav_policy.remote.address import without_token
 from vlingnav_policy.types import Policy, Task
 from vlingnav_sim.episode import run_episode
 from vlingnav_sim.experts import (
@@ -59,6 +60,7 @@ class EvaluationConfig:
         task: what the robot is asked.
         split: of the task, one of `vlingnav_sim.tasks.SPLITS`.
         thinking: what the policy uses of thinking and remembering; scripted ones do neither.
+        engine: what an exported policy runs on, one of `vlingnav_policy.engines.ENGINES`.
     """
 
     policy: str = "nano"
@@ -67,6 +69,7 @@ class EvaluationConfig:
     task: Task = "object"
     split: str = "plain"
     thinking: ThinkingConfig = ThinkingConfig()
+    engine: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,10 @@ def evaluate_house(seed: int, config: EvaluationConfig) -> Outcome | None:
     except ValueError:
         return None
     with Simulator(task.populated(house), seed=seed) as simulator:
-        make = SCRIPTED.get(config.policy)
-        policy = make(simulator, task) if make else load_policy(config.policy, 1, config.thinking)
+        if make := SCRIPTED.get(config.policy):
+            policy = make(simulator, task)
+        else:
+            policy = load_policy(config.policy, 1, config.thinking, config.engine)
         episode = run_episode(simulator, policy, task, grid, safety=config.safety)
     return Outcome(
         house=seed,
@@ -108,7 +113,7 @@ def evaluate_house(seed: int, config: EvaluationConfig) -> Outcome | None:
 def evaluate(houses: range, config: EvaluationConfig, processes: int | None = None) -> dict[str, Any]:
     """Figures over `houses`; see `summarise`."""
     function = partial(evaluate_house, config=config)
-    outcomes = list(over_houses(function, houses, config.policy, processes))
+    outcomes = list(over_houses(function, houses, without_token(config.policy), processes))
     return summarise([outcome for outcome in outcomes if outcome is not None])
 
 

@@ -178,6 +178,31 @@ def test_a_policy_that_raises_fails_the_goal_in_words(robot: Any) -> None:
     robot.wait_standing()
 
 
+def test_a_policy_server_that_is_lost_stops_the_robot_and_ends_the_goal_in_words(robot: Any) -> None:
+    robot.use_policy("policy_doubles:gone")
+    handle = robot.send("find the chair")
+    robot.wait_moving()
+    robot.wait(lambda: bool(robot.heard["plan"]) and not robot.heard["plan"][-1][1].poses, what="to stand")
+    planned = max(t for t, m in robot.heard["plan"] if m.poses)
+    assert robot.heard["plan"][-1][0] - planned < 1.0, "it stands by the next look, not at the plan's end"
+    robot.wait_standing()
+    result = robot.result(handle)
+    assert result.outcome == Result.SENSOR_LOST
+    assert result.message == "vlingnav://robot:8450 cannot be reached: no route"
+
+
+def test_a_policy_server_that_comes_back_is_waited_for(robot: Any) -> None:
+    robot.use_policy("policy_doubles:hiccup")
+    handle = robot.send("find the chair")
+    robot.wait_moving()
+    robot.wait(lambda: not robot.heard["plan"][-1][1].poses, what="the plan that asks the robot to stand")
+    robot.wait(lambda: bool(robot.heard["plan"][-1][1].poses), what="the next plan")
+    robot.wait_moving()
+    robot.wait(handle.cancel_goal_async().done)
+    assert robot.result(handle).outcome == Result.CANCELED
+    robot.use_policy("policy_doubles:spin")
+
+
 def test_a_policy_that_is_too_slow_does_not_drive_blind(robot: Any) -> None:
     robot.use_policy("policy_doubles:slow")
     handle = robot.send("find the chair")

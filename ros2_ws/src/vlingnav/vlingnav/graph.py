@@ -104,8 +104,11 @@ ARGUMENTS = (
     Argument(
         "policy",
         "nano",
-        "Policy: a name in models/checkpoints, a folder, or module:factory.",
+        "Policy: a name in models/checkpoints, a folder, an address, or module:factory.",
         "policy.policy",
+    ),
+    Argument(
+        "engine", "cpu", "What the policy runs on: cpu, cuda, onnx-tensorrt or tensorrt.", "policy.engine"
     ),
 )
 
