@@ -34,6 +34,12 @@ def add_go(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_run_go)
 
 
+def add_drive(parser: argparse.ArgumentParser) -> None:
+    """Take a robot by the keys of this terminal, and give it back; it must run teleop."""
+    parser.add_argument("--namespace", default="robot", help="namespace of the robot (default: robot)")
+    parser.set_defaults(run=_run_drive)
+
+
 def add_bench_loop(parser: argparse.ArgumentParser) -> None:
     """Measure image to cmd_vel through the whole simulated graph, over DDS."""
     for name in ("robot", "house", "max_rooms", "policy"):
@@ -78,6 +84,12 @@ def _run_go(args: argparse.Namespace) -> dict | None:
     from vlingnav.go import run
 
     return run(args)
+
+
+def _run_drive(args: argparse.Namespace) -> None:
+    from vlingnav.terminal import run
+
+    run(args)
 
 
 def _run_bench_loop(args: argparse.Namespace) -> dict | None:

@@ -54,9 +54,14 @@ class Request:
 
 
 class Progress:
-    """One live line on a terminal; elsewhere a line every five seconds."""
+    """One live line on a terminal; elsewhere a line every five seconds.
 
-    def __init__(self) -> None:
+    Args:
+        status: what each line begins with, where it says anything.
+    """
+
+    def __init__(self, status: Callable[[], str]) -> None:
+        self._status = status
         self._live = sys.stdout.isatty()
         self._last = -math.inf
 
@@ -69,7 +74,8 @@ class Progress:
         words = f.thought or f.summary
         if not words and not math.isnan(f.distance_to_stop_m):
             words = f"target seen, {f.distance_to_stop_m:.1f} m away"
-        text = f"{f.elapsed_s:6.1f} s {f.path_length_m:6.1f} m  {words}"
+        status = f"{before} | " if (before := self._status()) else ""
+        text = f"{status}{f.elapsed_s:6.1f} s {f.path_length_m:6.1f} m  {words}"
         print(f"\r\033[K{text[:110]}" if self._live else text, end="" if self._live else "\n", flush=True)
 
     def end(self) -> None:
@@ -79,7 +85,11 @@ class Progress:
 
 
 def go(
-    node: Node, executor: Executor, request: Request, check: Callable[[], None] = lambda: None
+    node: Node,
+    executor: Executor,
+    request: Request,
+    check: Callable[[], None] = lambda: None,
+    status: Callable[[], str] = str,
 ) -> dict[str, Any]:
     """Send a goal and see it to its end.
 
@@ -88,6 +98,7 @@ def go(
         executor: spun here.
         request: the goal.
         check: called while waiting; raises when there is no point in waiting any longer.
+        status: what the lines that show progress begin with.
 
     Returns:
         Figures of a goal that was reached: outcome, message, elapsed_s, path_length_m, folder, and the
@@ -110,7 +121,7 @@ def go(
     world = scorer.begin(request.instruction)
     wait_until(executor, lambda: bool(recorder.poses), 1.0, check)
     recorder.begin()
-    result, interrupted = _pursue(client, goal, executor, check)
+    result, interrupted = _pursue(client, goal, executor, check, Progress(status))
     if not wait_until(executor, recorder.standing, 3.0):
         print("warning: the robot does not stand, or its odometry does not come", file=sys.stderr)
     arrived = result.outcome == Navigate.Result.ARRIVED
@@ -148,10 +159,13 @@ def _goal(request: Request) -> Navigate.Goal:
 
 
 def _pursue(
-    client: ActionClient, goal: Navigate.Goal, executor: Executor, check: Callable[[], None]
+    client: ActionClient,
+    goal: Navigate.Goal,
+    executor: Executor,
+    check: Callable[[], None],
+    progress: Progress,
 ) -> tuple[Navigate.Result, bool]:
     """The goal's result, and whether it was interrupted."""
-    progress = Progress()
     sent = client.send_goal_async(goal, feedback_callback=progress.show)
     if not wait_until(executor, sent.done, 10.0, check):
         raise CommandFailed("the policy node does not answer")

@@ -8,7 +8,7 @@ parameter file `config/x.yaml`.
 from __future__ import annotations
 
 import sysconfig
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vlingnav.params import Value
@@ -20,7 +20,7 @@ class Node:
 
     Attributes:
         name: its name at run time.
-        remaps: topic names as it knows them, and as the graph calls them.
+        remaps: topic names as it knows them, and as graphs without an arbiter call them.
         simulates: it stands for the world: it makes the time the others follow, and no robot runs it.
     """
 
@@ -56,7 +56,7 @@ class Argument:
     sets: str = ""
 
 
-# Until something arbitrates between several sources, what the policy wants is what is desired.
+# Where nothing arbitrates between a policy and people, what the policy wants is what is desired.
 NODES = {
     node.name: node
     for node in (
@@ -64,12 +64,16 @@ NODES = {
         Node("safety"),
         Node("controller", remaps=(("cmd_vel_policy", "cmd_vel_desired"),)),
         Node("policy"),
+        Node("teleop"),
+        Node("arbiter"),
     )
 }
 
 DEMOS: dict[str, tuple[str, ...]] = {
     "navigate": ("sim", "safety", "controller", "policy"),
     "multi_robot": ("sim", "safety", "controller", "policy"),
+    "takeover": ("sim", "safety", "arbiter", "teleop", "controller", "policy"),
+    "teleop": ("sim", "safety", "arbiter", "teleop"),
     "sim": ("sim",),
     "safety": ("safety",),
 }
@@ -121,6 +125,8 @@ def default(argument: Argument, demo: str) -> Value:
 def members(demo: str, simulation: bool = True) -> tuple[Node, ...]:
     """Nodes of a demo; without those that simulate on a real robot."""
     nodes = tuple(NODES[name] for name in DEMOS[demo])
+    if "arbiter" in DEMOS[demo]:
+        nodes = tuple(replace(node, remaps=()) for node in nodes)
     return tuple(node for node in nodes if simulation or not node.simulates)
 
 

@@ -18,6 +18,7 @@ from rclpy.action.server import ServerGoalHandle
 
 from vlingnav import convert, policies, topics
 from vlingnav.episode import Episode, Look
+from vlingnav.markers import thought_markers
 from vlingnav.node import Fault, ManagedNode, run
 from vlingnav.odometry import OdometryBuffer
 from vlingnav.params import Parameter
@@ -121,6 +122,7 @@ class PolicyNode(ManagedNode):
         self._worker = Worker(self._decide, deliver)
         self._plan = self.output(topics.PLAN)
         self._reasoning = self.output(topics.REASONING)
+        self._thoughts = self.output(topics.REASONING_MARKERS)
         self._image = self.input(
             topics.IMAGE,
             lambda message: (convert.seconds(message.header.stamp), convert.rgb(message)),
@@ -305,6 +307,8 @@ class PolicyNode(ManagedNode):
         )
         trace.header.stamp, trace.header.frame_id = convert.stamp(answer.stamp), self.param("base_frame")
         self._reasoning.publish(trace)
+        if trace.thinking:
+            self._thoughts.publish(thought_markers(trace))
         if answer.stop:
             self._end(Navigate.Result.ARRIVED, f'the policy says it is there: "{episode.goal.instruction}"')
         elif not np.isfinite(answer.trajectory).all():

@@ -11,7 +11,7 @@ import argparse
 import contextlib
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -102,11 +102,15 @@ def run(args: argparse.Namespace) -> dict[str, Any] | None:
     given = {a: getattr(args, a.name) for a in graph.ARGUMENTS}
     values = {a.name: graph.default(a, args.demo) if v is None else v for a, v in given.items()}
     values["contains"] = values["contains"] or args.goal or ""
-    if args.goal is not None and args.demo != "navigate":
-        raise UserError(f"--goal needs the demo navigate, not {args.demo}")
+    if args.goal is not None and ("policy" not in graph.DEMOS[args.demo] or args.demo in graph.FLEET):
+        raise UserError(f"--goal needs the demo navigate or takeover, not {args.demo}")
     if not values["simulation"] and not graph.members(args.demo, simulation=False):
         raise UserError(f"demo {args.demo} is nothing but simulation; leave --no-simulation out")
-    with signals_as_interrupt(), running(args.demo, values) as (node, executor, supervisor):
+    with (
+        signals_as_interrupt(),
+        running(args.demo, values) as (node, executor, supervisor),
+        _terminal(args.demo, node) as status,
+    ):
         if args.goal is None:
             with contextlib.suppress(KeyboardInterrupt):
                 print("press Ctrl-C to end", flush=True)
@@ -114,4 +118,16 @@ def run(args: argparse.Namespace) -> dict[str, Any] | None:
             return None
         from vlingnav.go import Request, go
 
-        return go(node, executor, Request(args.goal, time_limit_s=args.time_limit), supervisor.check)
+        return go(node, executor, Request(args.goal, time_limit_s=args.time_limit), supervisor.check, status)
+
+
+@contextmanager
+def _terminal(demo: str, node: Node) -> Iterator[Callable[[], str]]:
+    """Where a demo has teleop, this terminal is its keyboard; gives what says who has the robot."""
+    if "teleop" not in graph.DEMOS[demo]:
+        yield str
+        return
+    from vlingnav.terminal import Terminal
+
+    with Terminal(node) as terminal:
+        yield lambda: terminal.status
