@@ -12,6 +12,7 @@ from __future__ import annotations
 import array
 import io
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from nav_msgs.msg import Path
 from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image, LaserScan
 
+from vlingnav_interfaces.msg import People, Person
 from vlingnav_policy.types import Decision, Odometry
 from vlingnav_safety.types import Obstacles
 
@@ -191,6 +193,18 @@ def obstacles(message: LaserScan, mount: Floats) -> Obstacles:
     hit = np.isfinite(ranges) & (ranges >= message.range_min) & (ranges <= message.range_max)
     points = mount[:2] + ranges[hit, None] * np.stack([np.cos(angles[hit]), np.sin(angles[hit])], axis=-1)
     return Obstacles(points, seconds(message.header.stamp))
+
+
+def people(rows: Iterable[Floats], radius: float, time: float, frame: str) -> People:
+    """People, each a row `(4,)` x, y [m], vx, vy [m/s] in `frame`, all of one radius [m]."""
+    message = People()
+    message.header.stamp, message.header.frame_id = stamp(time), frame
+    for x, y, vx, vy in rows:
+        person = Person(radius=radius)
+        person.position.x, person.position.y = float(x), float(y)
+        person.velocity.x, person.velocity.y = float(vx), float(vy)
+        message.people.append(person)
+    return message
 
 
 def path(decision: Decision, frame: str) -> Path:

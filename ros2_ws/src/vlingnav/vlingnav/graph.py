@@ -106,6 +106,20 @@ ARGUMENTS = (
     ),
     Argument("headless", False, "Open no window on the simulation.", "sim.headless"),
     Argument(
+        "stamped", True, "Give cmd_vel as TwistStamped; false for bases that take Twist.", "safety.stamped"
+    ),
+    Argument(
+        "desired_stamped",
+        True,
+        "Take cmd_vel_desired as TwistStamped; false for senders of Twist.",
+        "safety.desired_stamped",
+    ),
+    Argument(
+        "missions",
+        True,
+        "Tell each robot of a simulated fleet what to do, and end with them; false to tell them yourself.",
+    ),
+    Argument(
         "policy",
         "nano",
         "Policy: a name in models/checkpoints, a folder, an address, or module:factory.",
@@ -154,18 +168,20 @@ def placed(demo: str, namespace: str, simulation: bool = True) -> tuple[Placed, 
     """All nodes of a demo: those of each robot in its namespace; one world, in none if robots share it.
 
     Who shares a world is told of the others: `sim.robots`, the namespaces it simulates, and
-    `safety.neighbours`, those whose odometry is listened to.
+    `safety.neighbours`, those whose odometry is listened to. Robots that a policy drives keep to the right of
+    one another.
     """
     robots, nodes = namespaces(demo, namespace), members(demo, simulation)
     if len(robots) == 1:
         return tuple(Placed(node, robots[0]) for node in nodes)
+    manners: tuple[tuple[str, Value], ...] = (("right_of_way", True),) if "policy" in DEMOS[demo] else ()
     worlds = [
         Placed(n, "", (("robots", ",".join(robots)), ("publish_people", True))) for n in nodes if n.simulates
     ]
     return (
         *worlds,
         *(
-            Placed(node, mine, (("neighbours", ",".join(others)),) if node.name == "safety" else ())
+            Placed(node, mine, (("neighbours", ",".join(others)), *manners) if node.name == "safety" else ())
             for mine in robots
             for others in [tuple(f"/{other}" for other in robots if other != mine)]
             for node in nodes
@@ -182,6 +198,10 @@ def arguments(demo: str) -> tuple[Argument, ...]:
         unused.add("simulation")
     if True in simulates:
         unused.add("use_sim_time")
+    if demo not in FLEET:
+        unused.add("missions")
+    if len(DEMOS[demo]) > 1:  # our own nodes give and take TwistStamped
+        unused |= {"stamped", "desired_stamped"}
     mine = ("", *DEMOS[demo])
     return tuple(
         a
