@@ -312,7 +312,10 @@ def relaying(names: Sequence[str]) -> Iterator[Relay]:
         for each in placed:
             supervisor.start(each.node.name, command(each, "takeover", values))
         bring_up(node, executor, [each.name for each in placed], supervisor.check)
-        yield Relay(node, executor, supervisor)
+        relay = Relay(node, executor, supervisor)
+        # What it said when it was activated comes late to who was not there yet.
+        relay.wait(lambda: relay.intervention() is not None, "the arbiter's first word")
+        yield relay
     finally:
         supervisor.stop()
         node.destroy_node()

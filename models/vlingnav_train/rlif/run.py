@@ -92,13 +92,14 @@ def run(
             step += 1
             bar.update()
             if step % plan.every == 0 or step == plan.steps:
+                moments = max(count["moments"], 1)  # the first step's is told by the second
                 points.append(
                     Point(
                         step,
                         returns(lambda seen: method.act(seen, explore=False), task, plan.episodes, seed),
-                        held=count["held"] / count["moments"],
-                        takeovers=1000 * count["takeovers"] / count["moments"],
-                        falls=1000 * count["falls"] / count["moments"],
+                        held=count["held"] / moments,
+                        takeovers=1000 * count["takeovers"] / moments,
+                        falls=1000 * count["falls"] / moments,
                         figures={key: float(value) for key, value in figures.items()},
                     )
                 )
