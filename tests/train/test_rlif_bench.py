@@ -87,8 +87,8 @@ def test_experts_of_three_qualities_come_of_one_training(experts: Path, point: T
     assert worth == sorted(worth) and (np.array(worth) >= point.returns).all()
     assert not (experts / "point" / "state.pt").exists()
     good = Expert.load(expert_file(experts, "point", "good"), CPU)
-    action, place = good.act(np.array([1.0])), np.array([1.0])
-    assert action.shape == (1,) and action[0] < 0.0
+    place, home = np.array([1.0]), [good.act(np.array([x])) for x in (1.0, -1.0)]
+    assert home[0].shape == (1,) and home[0][0] < 0.0 < home[1][0]  # from both sides
     assert np.diff(good.values(place, np.array([[1.0], [-1.0]], np.float32))) > 0
 
 

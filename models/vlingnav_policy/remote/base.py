@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,7 +25,7 @@ class BadAnswer(Exception):
     """What the server said is no answer; the message says what is wrong with it."""
 
 
-class RemotePolicy:
+class RemotePolicy(ABC):
     """A `Policy` behind a `Link`; subclasses say what is sent and what the answers mean."""
 
     def __init__(self, link: Link) -> None:
@@ -65,13 +66,13 @@ class RemotePolicy:
         """Hang up; `act` calls again."""
         self._link.close()
 
+    @abstractmethod
     def _tell(self, goal: Goal) -> None:
         """Have the server forget the last episode and take on `goal`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _decide(self, goal: Goal, observation: Observation) -> Decision:
         """The server's decision, with `timings` in parts that do not overlap."""
-        raise NotImplementedError
 
 
 def rows(values: Any, columns: Sequence[int], what: str, least: int = 1) -> NDArray[np.float32]:
