@@ -63,7 +63,10 @@ def test_words_it_never_learned_are_named() -> None:
 
 
 def test_with_a_thesaurus_it_reads_what_it_never_learned(copy: Path) -> None:
-    plain = load_policy(copy)
+    plain = load_policy("nano")
+    data = json.loads((copy / "manifest.json").read_text())
+    del data["sha256"]["thesaurus.json"]
+    (copy / "manifest.json").write_text(json.dumps(data))
     (copy / "thesaurus.json").write_text('{"names": {"gramophone": "coffee table", "moon": "star"}}')
     assert load_policy(copy).unknown_words("find the gramophone") == ["gramophone"]  # not in the manifest
     plain.manifest.write(copy, "thesaurus.json")
