@@ -2,8 +2,9 @@
 
     ros2 launch vlingnav multi_robot.launch.py
 
-Then, for each: vlingnav go --namespace robot0 "find the red chair". The policy is scripted, for the default
-house only, unless another is named (policy:=nano).
+Each is sent through a door to something in another room; a film from above, plots and tables are left in
+runs/. With missions:=false: vlingnav go robot0="find the red chair" robot1="find the bed". The policy is
+scripted, for the default house only, unless another is named (policy:=nano).
 """
 
 from launch import LaunchDescription

@@ -1,6 +1,7 @@
 """The safety filter alone, for a robot that something else drives: `cmd_vel_desired` in, `cmd_vel` out.
 
 ros2 launch vlingnav safety.launch.py namespace:=''
+ros2 launch vlingnav safety.launch.py namespace:='' desired_stamped:=false stamped:=false    # Twist
 """
 
 from launch import LaunchDescription

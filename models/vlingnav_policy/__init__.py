@@ -3,7 +3,15 @@
 from vlingnav_policy.load import LearnedPolicy, load_policy
 from vlingnav_policy.manifest import Manifest, ManifestError
 from vlingnav_policy.memory import Memory
-from vlingnav_policy.types import Decision, Goal, Observation, Odometry, Policy, RemembersInWords
+from vlingnav_policy.types import (
+    Decision,
+    Goal,
+    Observation,
+    Odometry,
+    Policy,
+    PolicyUnavailable,
+    RemembersInWords,
+)
 
 __all__ = [
     "Decision",
@@ -15,6 +23,7 @@ __all__ = [
     "Observation",
     "Odometry",
     "Policy",
+    "PolicyUnavailable",
     "RemembersInWords",
     "load_policy",
 ]

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from vlingnav_cli.arguments import count
 
+ENGINES = ("cpu", "cuda", "onnx-tensorrt", "tensorrt")
+"""Those of `vlingnav_policy.engines`, which `--help` need not wait for."""
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -18,6 +21,9 @@ def add_bench_act(parser: argparse.ArgumentParser) -> None:
     """Time one decision of a policy on this machine."""
     parser.add_argument(
         "--policy", default="nano", help="name or folder of an exported model (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--engine", choices=ENGINES, default="cpu", help="what it runs on (default: %(default)s)"
     )
     parser.add_argument(
         "--threads", type=count, default=2, help="cores one decision may take (default: %(default)s)"
@@ -42,13 +48,14 @@ def run_bench_act(args: argparse.Namespace) -> dict[str, Any]:
     import numpy as np
 
     from vlingnav_cli import UserError
-    from vlingnav_policy import ManifestError, load_policy
+    from vlingnav_policy import ManifestError
+    from vlingnav_policy.load import load_exported
     from vlingnav_policy.nano import ThinkingConfig
 
     if args.steps < 20:
         raise UserError("--steps must be at least 20")
     try:
-        policy = load_policy(args.policy, args.threads)
+        policy = load_exported(args.policy, args.threads, engine=args.engine)
     except ManifestError as error:
         raise UserError(str(error)) from error
     rng = np.random.default_rng(0)

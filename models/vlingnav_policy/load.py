@@ -1,20 +1,24 @@
-"""Policies by name: a dictionary is the registry; anything else is a path to an exported model.
+"""Policies by name: one that is shipped, the folder of an exported model, or an address elsewhere.
 
-What runs a model is said by its manifest, by name. "nano" is of this room; the others are entry points of
-the group `vlingnav.policies`, each a function `(directory, threads, thinking) -> LearnedPolicy`, so that this
-room need not know the one that brings them, nor a folder of weights say what code is to be run.
+What runs a model is said by its manifest, by name. "nano" is of this room; the others are entry points of the
+group `vlingnav.policies`, each a function `(directory, threads, thinking, engine) -> LearnedPolicy`, so that
+this room need not know the one that brings them, nor a folder of weights say what code is to be run.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
+from vlingnav_policy.engines.batching import BatchConfig
 from vlingnav_policy.manifest import NANO, Manifest, ManifestError
 from vlingnav_policy.nano import NanoPolicy, ThinkingConfig
-from vlingnav_policy.types import Goal, RemembersInWords
+from vlingnav_policy.remote import is_address, remote_policy
+from vlingnav_policy.thesaurus import Wording
+from vlingnav_policy.types import Goal, Policy, RemembersInWords
 
 # Beside this room in a checkout; VLINGNAV_CHECKPOINTS points elsewhere where only the wheel is installed.
 CHECKPOINTS = Path(
@@ -26,7 +30,7 @@ RUNTIMES = "vlingnav.policies"
 
 @runtime_checkable
 class LearnedPolicy(RemembersInWords, Protocol):
-    """A `Policy` that was trained and exported.
+    """A `Policy` that was trained and exported, and runs here.
 
     Attributes:
         manifest: what it says about itself. thinking: what it uses of thinking and remembering.
@@ -39,8 +43,14 @@ class LearnedPolicy(RemembersInWords, Protocol):
     def provider(self) -> str:
         """What it runs on."""
 
+    def another(self) -> Self:
+        """One more of the same weights, with an episode and a memory of its own."""
+
     def check(self, goal: Goal) -> None:
         """Raise ValueError if it cannot take on `goal`."""
+
+    def wording(self, instruction: str) -> Wording:
+        """How it reads an instruction."""
 
     def unknown_words(self, instruction: str) -> list[str]:
         """Words that it does not know and ignores."""
@@ -52,26 +62,55 @@ def available() -> list[str]:
 
 
 def load_policy(
-    name_or_path: str | Path, threads: int = 2, thinking: ThinkingConfig = ThinkingConfig()
-) -> LearnedPolicy:
-    """Load a shipped policy by name ("nano") or an exported one by its directory.
+    name_or_path: str | Path,
+    threads: int = 2,
+    thinking: ThinkingConfig = ThinkingConfig(),
+    engine: str = "cpu",
+    progress: Callable[[str], None] = lambda text: None,
+) -> Policy:
+    """Load a shipped policy by name ("nano"), an exported one by its directory, or one elsewhere by address.
+
+    Args:
+        name_or_path: what to load; addresses are those of `vlingnav_policy.remote`.
+        threads, thinking, engine, progress: of a policy that runs here; see `load_exported`.
 
     Raises:
         ManifestError: there is none, it is not what its manifest says, or what runs it is not installed.
     """
+    if is_address(str(name_or_path)):
+        return remote_policy(str(name_or_path))
+    return load_exported(name_or_path, threads, thinking, engine, progress=progress)
+
+
+def load_exported(
+    name_or_path: str | Path,
+    threads: int = 2,
+    thinking: ThinkingConfig = ThinkingConfig(),
+    engine: str = "cpu",
+    batching: BatchConfig | None = None,
+    progress: Callable[[str], None] = lambda text: None,
+) -> LearnedPolicy:
+    """As `load_policy`, of what runs here.
+
+    Args:
+        threads: cores that one decision may take on the CPU.
+        thinking: what of thinking and remembering is used.
+        engine: one of `engines.ENGINES`, and no other.
+        batching: how many robots share the engines of graphs, each with an `another()` of the policy, in a
+            thread of its own; None for one robot.
+        progress: told what is going on; with TensorRT that takes minutes the first time.
+    """
     for directory in (CHECKPOINTS / str(name_or_path), Path(name_or_path)):
         if directory.is_dir():
-            return _load(directory, threads, thinking)
-    names = ", ".join(available()) or "none"
-    raise ManifestError(
-        f"no policy {str(name_or_path)!r}: not a folder, and not one of those shipped ({names})"
-    )
-
-
-def _load(directory: Path, threads: int, thinking: ThinkingConfig) -> LearnedPolicy:
+            break
+    else:
+        names = ", ".join(available()) or "none"
+        raise ManifestError(
+            f"no policy {str(name_or_path)!r}: not a folder, and not one of those shipped ({names})"
+        )
     runtime = Manifest.parse(directory).runtime
     if runtime == NANO:
-        return NanoPolicy.load(directory, threads, thinking)
+        return NanoPolicy.load(directory, threads, thinking, engine, batching, progress)
     found = {entry.name: entry for entry in entry_points(group=RUNTIMES)}
     if runtime not in found:
         names = ", ".join((NANO, *found))
@@ -83,5 +122,5 @@ def _load(directory: Path, threads: int, thinking: ThinkingConfig) -> LearnedPol
             f"{directory} is run by {runtime!r}, which needs the package {error.name}; install the extra "
             "`train`, with: pip install -c constraints.txt -e '.[train]'"
         ) from error
-    policy: LearnedPolicy = load(directory, threads, thinking)
+    policy: LearnedPolicy = load(directory, threads, thinking, engine)
     return policy

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,9 @@ class Manifest:
         vocabulary: words of the tokenizer in order, none where a model brings a tokenizer of its own;
             instruction_length: tokens of an instruction.
         history, memory: fields of `HistoryConfig` and `MemoryConfig`.
-        graphs: graph name to {"inputs": {name: [dtype, shape]}, "outputs": …}, for a runtime of graphs.
+        graphs: graph name to {"inputs": {name: [dtype, shape]}, "outputs": …}, for a runtime of graphs; see
+            `engines.Graph`.
+        precision: what the graphs compute in: fp32, fp16 or int8.
         training: how it was made: commit, command, data, figures.
         sha256: file name to hash.
         runtime: what runs it; see `load_policy`.
@@ -69,15 +71,16 @@ class Manifest:
     history: Mapping[str, Any]
     memory: Mapping[str, Any]
     graphs: Mapping[str, Any]
+    precision: str = "fp32"
     training: Mapping[str, Any] = field(default_factory=dict)
     sha256: Mapping[str, str] = field(default_factory=dict)
     format: int = FORMAT
     runtime: str = NANO
 
-    def write(self, directory: Path, others: Iterable[str] = ()) -> None:
+    def write(self, directory: Path, *others: str) -> None:
         """Write `manifest.json` with the hashes of every graph in `directory`, and of the `others` there."""
-        files = (*(f"{graph}.onnx" for graph in self.graphs), *others)
-        data = {**asdict(self), "sha256": {name: sha256(directory / name) for name in files}}
+        hashes = {name: sha256(directory / name) for name in (*(f"{g}.onnx" for g in self.graphs), *others)}
+        data = {**asdict(self), "sha256": hashes}
         (directory / "manifest.json").write_text(json.dumps(data, indent=1, sort_keys=True) + "\n")
 
     @classmethod

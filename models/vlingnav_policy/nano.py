@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,12 +20,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vlingnav_policy.engines import Engine
+from vlingnav_policy.engines import Engine, open_engine
+from vlingnav_policy.engines.batching import BatchConfig, share
 from vlingnav_policy.history import Frame, FrameHistory, HistoryConfig
 from vlingnav_policy.manifest import Manifest
 from vlingnav_policy.memory import Memory, MemoryConfig
 from vlingnav_policy.notes import Note, read_notes
 from vlingnav_policy.sight import SIMILARITIES, EncodedGoal, Sight
+from vlingnav_policy.thesaurus import FILE as THESAURUS_FILE
+from vlingnav_policy.thesaurus import Thesaurus, Wording
 from vlingnav_policy.tokenizer import (
     ACTION,
     END_SUMMARY,
@@ -75,8 +78,10 @@ class NanoPolicy:
         manifest: Manifest,
         engines: Mapping[str, Engine],
         thinking: ThinkingConfig = ThinkingConfig(),
+        thesaurus: Thesaurus = Thesaurus({}),
     ) -> None:
         self.manifest, self.thinking = manifest, thinking
+        self._thesaurus = thesaurus
         self._engines = engines
         self._tokenizer = WordTokenizer(manifest.vocabulary, manifest.instruction_length)
         config = {**manifest.history, "grid": tuple(manifest.history["grid"])}
@@ -88,30 +93,47 @@ class NanoPolicy:
 
     @classmethod
     def load(
-        cls, directory: Path, threads: int = 2, thinking: ThinkingConfig = ThinkingConfig()
+        cls,
+        directory: Path,
+        threads: int = 2,
+        thinking: ThinkingConfig = ThinkingConfig(),
+        engine: str = "cpu",
+        batching: BatchConfig | None = None,
+        progress: Callable[[str], None] = lambda text: None,
     ) -> NanoPolicy:
-        """Load and verify the model in `directory` on ONNX Runtime.
+        """Load and verify the model in `directory`; see `load_policy` for the arguments.
 
         Raises:
-            ManifestError: see `Manifest.read` and `OnnxEngine`.
+            ManifestError: see `Manifest.read`, `open_engine` and `Thesaurus.read`.
         """
-        from vlingnav_policy.engines.onnx import OnnxEngine
-
         manifest = Manifest.read(directory)
-        engines = {
-            name: OnnxEngine(directory / f"{name}.onnx", graph, threads)
-            for name, graph in manifest.graphs.items()
-        }
-        return cls(manifest, engines, thinking)
+        engines: dict[str, Engine] = {}
+        for name, graph in manifest.graphs.items():
+            progress(f"loading {name}.onnx with engine {engine!r}")
+            file = directory / f"{name}.onnx"
+            engines[name] = open_engine(file, graph, engine, threads, manifest.precision)
+        if batching is not None:
+            engines = share(engines, manifest.graphs, batching)
+        has_thesaurus = THESAURUS_FILE in manifest.sha256
+        thesaurus = Thesaurus.read(directory / THESAURUS_FILE) if has_thesaurus else Thesaurus({})
+        return cls(manifest, engines, thinking, thesaurus)
+
+    def another(self) -> NanoPolicy:
+        """One more on the same engines, with an episode and a memory of its own."""
+        return NanoPolicy(self.manifest, self._engines, self.thinking, self._thesaurus)
 
     @property
     def provider(self) -> str:
         """What the policy graphs run on."""
         return self._engines["read"].provider
 
+    def wording(self, instruction: str) -> Wording:
+        """How it reads an instruction: what it never learned in words that it did, where it knows such."""
+        return self._thesaurus.reword(instruction, lambda word: not self._tokenizer.unknown(word))
+
     def unknown_words(self, instruction: str) -> list[str]:
-        """Words the policy never learned; it ignores them."""
-        return self._tokenizer.unknown(instruction)
+        """Words that the policy neither learned nor knows others for; it ignores them."""
+        return self._tokenizer.unknown(self.wording(instruction).text)
 
     def check(self, goal: Goal) -> None:
         """Whether it can take on `goal` at all.
@@ -119,7 +141,7 @@ class NanoPolicy:
         Raises:
             ValueError: it was not trained for such a task, or cannot read the instruction.
         """
-        words = split_words(goal.instruction)
+        words = split_words(self.wording(goal.instruction).text)
         if goal.task not in self.manifest.tasks:
             learned = ", ".join(self.manifest.tasks)
             raise ValueError(f"this model was trained for tasks {learned}, not for {goal.task}")
@@ -148,6 +170,7 @@ class NanoPolicy:
             ValueError: see `check`.
         """
         self.check(goal)
+        goal = dataclasses.replace(goal, instruction=self.wording(goal.instruction).text)
         self._goal = self.sight.encode_goal(goal)
         self._history = FrameHistory(self._config)
         self.memory = Memory(MemoryConfig(**self.manifest.memory), entries=memory.entries if memory else ())

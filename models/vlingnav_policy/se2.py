@@ -28,3 +28,18 @@ def relative(frame: Array, pose: Array) -> Array:
     c, s = np.cos(frame[..., 2]), np.sin(frame[..., 2])
     dx, dy = pose[..., 0] - frame[..., 0], pose[..., 1] - frame[..., 1]
     return np.stack([c * dx + s * dy, c * dy - s * dx, wrap(pose[..., 2] - frame[..., 2])], axis=-1)
+
+
+def logarithm(pose: Array) -> NDArray[np.float64]:
+    """Return the constant body velocity that reaches `pose (3,)` in one second."""
+    x, y, yaw = pose
+    half = 0.5 * yaw
+    cot = 1.0 if abs(half) < 1e-6 else half / np.tan(half)
+    return np.array([cot * x + half * y, cot * y - half * x, yaw])
+
+
+def exponential(twist: Array) -> NDArray[np.float64]:
+    """Return the pose `(3,)` reached after one second at body velocity `twist (3,)`; undoes `logarithm`."""
+    vx, vy, yaw = twist
+    sine, versine = (1.0, 0.5 * yaw) if abs(yaw) < 1e-6 else (np.sin(yaw) / yaw, (1.0 - np.cos(yaw)) / yaw)
+    return np.array([sine * vx - versine * vy, versine * vx + sine * vy, yaw])

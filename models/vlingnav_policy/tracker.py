@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vlingnav_policy.se2 import compose, relative
+from vlingnav_policy.se2 import compose, exponential, logarithm, relative
 
 Array = NDArray[np.floating[Any]]
 
@@ -74,8 +74,8 @@ class TrajectoryTracker:
         share = min(max(due - leg, 0.0), 1.0)
         # Between waypoints the reference is an arc: a chord would make the turn rate ripple at every
         # waypoint.
-        ahead = compose(begin, _exponential(share * _logarithm(relative(begin, waypoints[leg]))))
-        vx, vy, wz = _logarithm(relative(moved, ahead)) / self._lookahead
+        ahead = compose(begin, exponential(share * logarithm(relative(begin, waypoints[leg]))))
+        vx, vy, wz = logarithm(relative(moved, ahead)) / self._lookahead
         if self._limit[1] == 0.0:
             wz += 2.0 * vx * vy / ((vx * vx + _SLOW * _SLOW) * self._lookahead)
             vy = 0.0
@@ -83,18 +83,3 @@ class TrajectoryTracker:
         # One factor for all axes keeps the shape of the path when the base is too slow for it.
         free = self._limit > 0.0
         return wanted / max(1.0, float(np.max(np.abs(wanted[free]) / self._limit[free])))
-
-
-def _logarithm(pose: Array) -> NDArray[np.float64]:
-    """Return the constant body velocity that reaches `pose (3,)` in one second."""
-    x, y, yaw = pose
-    half = 0.5 * yaw
-    cot = 1.0 if abs(half) < 1e-6 else half / np.tan(half)
-    return np.array([cot * x + half * y, cot * y - half * x, yaw])
-
-
-def _exponential(twist: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the pose `(3,)` reached after one second at body velocity `twist (3,)`; undoes `_logarithm`."""
-    vx, vy, yaw = twist
-    sine, versine = (1.0, 0.5 * yaw) if abs(yaw) < 1e-6 else (np.sin(yaw) / yaw, (1.0 - np.cos(yaw)) / yaw)
-    return np.array([sine * vx - versine * vy, versine * vx + sine * vy, yaw])

@@ -104,6 +104,14 @@ class Decision:
     timings: Mapping[str, float] = field(default_factory=dict)
 
 
+class PolicyUnavailable(Exception):
+    """No decision came within the deadline, but one may come to the next observation.
+
+    Raised by policies that run elsewhere; the message says where, and what is wrong. The robot is to stand
+    and to go on asking.
+    """
+
+
 class Policy(Protocol):
     """Anything that decides: a network, a remote server, a scripted expert, a test double."""
 
@@ -111,7 +119,11 @@ class Policy(Protocol):
         """Forget the last episode and take on `goal`."""
 
     def act(self, observation: Observation) -> Decision:
-        """Decide on the newest observation; observations come in the order of their stamps."""
+        """Decide on the newest observation; observations come in the order of their stamps.
+
+        Raises:
+            PolicyUnavailable: it runs elsewhere, and gave no decision in time.
+        """
 
 
 @runtime_checkable

@@ -32,6 +32,8 @@ class FilterConfig:
             the limit rises from there as a braking robot needs it. The default is the nearer end of what
             people keep from strangers (Hall 1966, "social distance").
         people_speed: [m/s] beside people.
+        right_of_way: whether it keeps right of robots that come the other way and, where two cannot pass,
+            backs off before the one that goes east; see `right_of_way`.
         keep_out: zones to stay out of, polygons of corners x, y [m] in the frame of the odometry.
     """
 
@@ -47,4 +49,5 @@ class FilterConfig:
     obstacles_timeout: float = 0.3
     people_distance: float = 1.2
     people_speed: float = 0.3
+    right_of_way: bool = False
     keep_out: tuple[Polygon, ...] = ()

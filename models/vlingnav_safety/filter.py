@@ -11,6 +11,7 @@ time.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from vlingnav_safety.history import History, compose, into, relative
 from vlingnav_safety.inputs import bad_command, bad_state, bad_surroundings
 from vlingnav_safety.movers import KeepOut, Movers, gather
 from vlingnav_safety.qp import FAILED, SOLVED, project
+from vlingnav_safety.right_of_way import RightOfWay
 from vlingnav_safety.types import Limits, Neighbours, Obstacles, Report, State
 from vlingnav_safety.ways import passes
 
@@ -84,6 +86,7 @@ class LidarBarrierFilter:
     def reset(self) -> None:
         """Forget odometry and commands, as after the clock or the robot was set anew."""
         self._history = History(self._velocity_limit, self._acceleration, self.config.delay)
+        self._way = RightOfWay(self._hull, float(self._velocity_limit[2]))
 
     def filter(
         self, state: State, desired: Array, neighbours: Neighbours, obstacles: Obstacles | None, now: float
@@ -96,6 +99,16 @@ class LidarBarrierFilter:
         if fault or obstacles is None:
             return self._give(now, self._braked(now), Report("brake", fault, constraint="input"))
         movers = self._movers(state, neighbours, obstacles, now)
+        if not self.config.right_of_way:
+            return self._certified(desired, movers, now)
+        asked, why, whom = self._way.redirect(state, desired, movers, neighbours, now)
+        command, report = self._certified(asked, movers, now)
+        if whom and report.status == "pass":
+            report = replace(report, status="filtered", reason=f"{why} {whom}", constraint=whom)
+        return command, report
+
+    def _certified(self, desired: Array, movers: Movers, now: float) -> tuple[Array, Report]:
+        """The safe command nearest to `desired`, and why."""
         clearance, barrier = clearance_and_barrier(movers.points, movers.radius, self._hull)
 
         # From here on in the frame, and with the velocity, that the robot has when this command comes into

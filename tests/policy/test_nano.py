@@ -62,6 +62,31 @@ def test_words_it_never_learned_are_named() -> None:
     assert load_policy("nano").unknown_words("find the red gramophone") == ["gramophone"]
 
 
+def test_with_a_thesaurus_it_reads_what_it_never_learned(copy: Path) -> None:
+    plain = load_policy("nano")
+    data = json.loads((copy / "manifest.json").read_text())
+    del data["sha256"]["thesaurus.json"]
+    (copy / "manifest.json").write_text(json.dumps(data))
+    (copy / "thesaurus.json").write_text('{"names": {"gramophone": "coffee table", "moon": "star"}}')
+    assert load_policy(copy).unknown_words("find the gramophone") == ["gramophone"]  # not in the manifest
+    plain.manifest.write(copy, "thesaurus.json")
+    policy = load_policy(copy)
+    assert policy.unknown_words("find the red gramophone") == []
+    assert policy.wording("find the gramophones").notes == ['"gramophones" is taken for "coffee table"']
+    decisions = []
+    for one, instruction in ((policy, "find the gramophone"), (plain, "find the coffee table")):
+        one.reset(Goal(instruction))
+        decisions.append(one.act(observation(0.0)).trajectory)
+    assert np.array_equal(*decisions)
+    policy.check(Goal("gramophone"))
+    for goal, message in (("moon", "none of the words"), ("gramophone " * 40, "has 80 words")):
+        with pytest.raises(ValueError, match=message):
+            policy.check(Goal(goal))
+    (copy / "thesaurus.json").write_text("{}")
+    with pytest.raises(ManifestError, match=r"thesaurus.json is not the file of its manifest"):
+        load_policy(copy)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from vlingnav_policy import Decision, Goal, Observation
+from vlingnav_policy import Decision, Goal, Observation, PolicyUnavailable
 
 DT = 0.2
 
@@ -19,6 +19,7 @@ class Scripted:
         self._stop_at = stop_at
 
     def reset(self, goal: Goal) -> None:
+        assert goal.image is None or goal.image.shape == (96, 128, 3), "not the camera's size"
         self.looks = 0
         self.goal = goal
 
@@ -45,6 +46,20 @@ class Failing(Scripted):
         return super().act(observation)
 
 
+class Elsewhere(Scripted):
+    """As if on another machine: no decision from the third look on, for so many looks."""
+
+    def __init__(self, away: float) -> None:
+        super().__init__((0.0, 0.0, 0.8))
+        self._away = away
+
+    def act(self, observation: Observation) -> Decision:
+        decision = super().act(observation)
+        if 3 <= self.looks < 3 + self._away:
+            raise PolicyUnavailable("vlingnav://robot:8450 cannot be reached: no route")
+        return decision
+
+
 class Slow(Scripted):
     """Takes three seconds a look, far more than a plan may be old."""
 
@@ -66,6 +81,16 @@ def arrive() -> Scripted:
 def fail() -> Failing:
     """An error in the middle of an episode."""
     return Failing((0.0, 0.0, 0.8))
+
+
+def hiccup() -> Elsewhere:
+    """A server that cannot be reached for a moment, about 1.2 s at 2.5 looks a second."""
+    return Elsewhere(3)
+
+
+def gone() -> Elsewhere:
+    """A server that goes away and stays away."""
+    return Elsewhere(float("inf"))
 
 
 def slow() -> Slow:

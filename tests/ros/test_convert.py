@@ -72,6 +72,22 @@ def test_a_goal_image_may_be_absent_and_may_be_bad() -> None:
         convert.decode(convert.encode(b"not a picture"))
 
 
+@pytest.mark.parametrize(("height", "width"), [(8, 24), (24, 8), (8, 8), (96, 128)])
+def test_a_goal_image_of_another_size_is_cut_in_its_middle_and_averaged(height: int, width: int) -> None:
+    """Its corners are black, and white what is left of it when it has the shape of 4 x 4."""
+    side = min(height, width)
+    pixels = np.zeros((height, width, 3), np.uint8)
+    y, x = (height - side) // 2, (width - side) // 2
+    pixels[y : y + side, x : x + side] = 255
+    assert (convert.fit(pixels, 4, 4) == 255).all()
+    assert convert.fit(pixels, 8, 6).shape == (6, 8, 3)
+    halves = np.zeros((2, 8, 3), np.uint8)
+    halves[:, ::2] = 200
+    assert (convert.fit(halves, 4, 1) == 100).all()  # each pixel is the mean of the four it stands for
+    same = picture(6, 8)
+    assert np.array_equal(convert.fit(same, 8, 6), same)
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_what_is_not_a_number_is_refused(bad: float) -> None:
     good = convert.odometry_message(

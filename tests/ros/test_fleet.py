@@ -79,14 +79,19 @@ class Fleet:
         for base in self.bases:
             base.desired, base.filtered, base.silent = np.zeros(3), filtered, False
         assert self.drive(5.0, lambda: all(np.abs(base.velocity).max() < 1e-3 for base in self.bases))
+        farthest = 0.0
         for base, start in zip(self.bases, ((-1.2, 0.0, 0.0), (1.2, 0.0, np.pi)), strict=True):
+            farthest = max(farthest, float(np.hypot(*(base.pose[:2] - start[:2]))))
             base.pose[:] = start
-            base.states.clear()
 
-        # The jump is a fault to both; once robots are believed again nothing holds them.
+        # The jump is a fault to both until a robot could have come so far; then nothing holds them.
         def well() -> bool:
             return all(base.states and base.states[-1].status == SafetyState.PASS for base in self.bases)
 
+        if filtered:
+            self.drive(farthest / (1.5 * 0.6) + 0.5)  # see `NeighbourTracker`
+        for base in self.bases:
+            base.states.clear()
         assert not filtered or self.drive(10.0, well)
         self.closest = np.inf
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from lifecycle_msgs.msg import Transition
+from PIL import Image
 
 from vlingnav import convert
 from vlingnav_interfaces.action import Navigate
@@ -40,6 +42,14 @@ def test_an_episode(robot: Any) -> None:
     commands = {tuple(convert.command(m.twist)) for _, m in robot.heard["cmd_vel"]}
     assert len(commands) > 5
     assert commands <= applied
+
+
+def test_a_goal_image_may_have_any_size(robot: Any) -> None:
+    robot.use_policy("policy_doubles:arrive")  # which takes none but the camera's
+    file = io.BytesIO()
+    Image.new("RGB", (300, 500)).save(file, "PNG")
+    result = robot.result(robot.send("find the thing in the image", image=file.getvalue()))
+    assert result.outcome == Result.ARRIVED, result.message
 
 
 def test_a_plan_carries_the_stamp_of_its_image(robot: Any) -> None:
@@ -166,6 +176,31 @@ def test_a_policy_that_raises_fails_the_goal_in_words(robot: Any) -> None:
     assert result.outcome == Result.FAILED
     assert "out of ideas" in result.message
     robot.wait_standing()
+
+
+def test_a_policy_server_that_is_lost_stops_the_robot_and_ends_the_goal_in_words(robot: Any) -> None:
+    robot.use_policy("policy_doubles:gone")
+    handle = robot.send("find the chair")
+    robot.wait_moving()
+    robot.wait(lambda: bool(robot.heard["plan"]) and not robot.heard["plan"][-1][1].poses, what="to stand")
+    planned = max(t for t, m in robot.heard["plan"] if m.poses)
+    assert robot.heard["plan"][-1][0] - planned < 1.0, "it stands by the next look, not at the plan's end"
+    robot.wait_standing()
+    result = robot.result(handle)
+    assert result.outcome == Result.SENSOR_LOST
+    assert result.message == "vlingnav://robot:8450 cannot be reached: no route"
+
+
+def test_a_policy_server_that_comes_back_is_waited_for(robot: Any) -> None:
+    robot.use_policy("policy_doubles:hiccup")
+    handle = robot.send("find the chair")
+    robot.wait_moving()
+    robot.wait(lambda: not robot.heard["plan"][-1][1].poses, what="the plan that asks the robot to stand")
+    robot.wait(lambda: bool(robot.heard["plan"][-1][1].poses), what="the next plan")
+    robot.wait_moving()
+    robot.wait(handle.cancel_goal_async().done)
+    assert robot.result(handle).outcome == Result.CANCELED
+    robot.use_policy("policy_doubles:spin")
 
 
 def test_a_policy_that_is_too_slow_does_not_drive_blind(robot: Any) -> None:

@@ -9,8 +9,9 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+import yaml
 
-from vlingnav import graph
+from vlingnav import graph, topics
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "ros2_ws" / "src" / "vlingnav"
@@ -60,3 +61,15 @@ def test_launch_files_parse_and_describe_their_arguments(demo: str) -> None:
     assert all(a.description for a in arguments)
     nodes = [entity for entity in description.entities if isinstance(entity, LifecycleNode)]
     assert len(nodes) == len(graph.placed(demo, "robot"))
+
+
+def test_rviz_shows_topics_that_there_are() -> None:
+    (file,) = (PACKAGE / "rviz").glob("*.rviz")
+    displays = yaml.safe_load(file.read_text(encoding="utf-8"))["Visualization Manager"]["Displays"]
+    shown = {d["Topic"]["Value"]: d["Topic"] for d in displays if "Topic" in d}
+    known = {f"/robot/{t.name}": t.qos for t in vars(topics).values() if isinstance(t, topics.Topic)}
+    assert len(shown) == 5
+    for name, topic in shown.items():
+        policies = known[name].reliability.name, known[name].durability.name
+        written = topic["Reliability Policy"], topic["Durability Policy"]
+        assert tuple(p.upper().replace(" ", "_") for p in written) == policies

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from vlingnav.freshness import Input
+from vlingnav.markers import thought_markers
 from vlingnav.odometry import OdometryBuffer
 from vlingnav.worker import Worker
+from vlingnav_interfaces.msg import ReasoningTrace
 
 
 def number(message: str) -> float:
@@ -90,3 +92,12 @@ def test_the_newest_job_wins_and_errors_are_answers() -> None:
     assert answers[0] == (0, 0)
     assert [job for job, _ in answers] == [0, 3]
     assert isinstance(answers[1][1], RuntimeError)
+
+
+def test_a_thought_can_be_read_in_rviz() -> None:
+    trace = ReasoningTrace(thinking=True, thought="The chair is behind the door. " * 3, summary="Saw a door.")
+    trace.header.frame_id = "base_link"
+    (text,) = thought_markers(trace).markers
+    lines = text.text.splitlines()
+    assert lines[0].startswith("The chair") and lines[-1] == "Saw a door."
+    assert max(map(len, lines)) <= 50 and text.header.frame_id == "base_link"

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import re
+import select
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -151,3 +155,46 @@ def test_a_free_domain_is_found_when_none_is_asked_for(monkeypatch: pytest.Monke
         monkeypatch.delenv("ROS_DOMAIN_ID")
         with domain.claimed() as second:
             assert first != second
+
+
+def test_up_takeover_is_driven_from_its_terminal(tmp_path: Path) -> None:
+    words = ("up", "takeover", "--headless", "--policy", "policy_doubles:spin")
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(tmp_path)
+        os.execv(PROGRAM, [PROGRAM, *words])
+    said = ""
+
+    def until(pattern: str, keys: str = "", timeout_s: float = 90.0) -> None:
+        nonlocal said
+        deadline = time.monotonic() + timeout_s
+        while not re.search(pattern, said):
+            assert time.monotonic() < deadline, f"waited for {pattern!r}, heard {said[-2000:]!r}"
+            if select.select([terminal], [], [], 0.2)[0]:
+                said += os.read(terminal, 4096).decode(errors="replace")
+            elif keys:
+                os.write(terminal, keys.encode())
+        said = ""
+
+    try:
+        until(r"autonomous \| 0 takeovers")
+        before = termios.tcgetattr(terminal)
+        until(r"human \| 1 takeover ", keys="w")
+        until(r"autonomous \| 1 takeover ", keys="h")
+        until(r"stopped \| 1 takeover \| emergency stop", keys=" ")
+        until(r"paused \|", keys="r")
+        os.write(terminal, b"\x03")
+        while True:
+            try:
+                os.read(terminal, 4096)
+            except OSError:  # the other end is closed
+                break
+        _, status = os.waitpid(pid, 0)
+        assert os.waitstatus_to_exitcode(status) == 0
+        assert not before[3] & termios.ICANON, "that keys came one by one"
+        pid = 0
+    finally:
+        if pid:
+            os.kill(pid, signal.SIGTERM)
+            os.waitpid(pid, 0)
+        os.close(terminal)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import threading
 from typing import Any
 
 import pytest
+from websockets.sync.server import ServerConnection, serve
 
 from vlingnav_cli import UserError
 from vlingnav_cli.main import to_json
@@ -96,3 +98,36 @@ def test_figures_are_means_and_shares() -> None:
     assert figures["tracking_rate_ci95"] == pytest.approx((0.75 - 1.96 * 0.25, 0.75 + 1.96 * 0.25))
     with pytest.raises(ValueError, match="anything for this task"):
         summarise([])
+
+
+def test_a_policy_elsewhere_is_evaluated_by_its_address(capsys: pytest.CaptureFixture[str]) -> None:
+    class Forward:
+        """Answers as the server of LightNav-0: twice straight on, then stop."""
+
+        looks = 0
+
+        def __call__(self, connection: ServerConnection) -> None:
+            for message in connection:
+                request = json.loads(message)
+                data: dict[str, Any] = {"rc": 0}
+                if request["action"] == "next":
+                    self.looks += 1
+                    rows = [[0.04 * k, 0.0, 0.0] for k in range(1, 11)]
+                    data |= {
+                        "seq": request["data"]["seq"],
+                        "actions": {"actions": rows},
+                        "stop": self.looks == 3,
+                    }
+                connection.send(json.dumps({"action": request["action"], "data": data}))
+
+    with serve(Forward(), "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        address = f"lightnav://127.0.0.1:{server.socket.getsockname()[1]}"
+        result = ran("--houses", "750003:750004", "--max-rooms", "2", "--policy", f"{address}?timeout_s=30")
+        server.shutdown()
+        thread.join()
+    assert result["outcomes"][0]["decisions"] == 3 and result["stopped_rate"] == 1.0
+    assert result["outcomes"][0]["measures"]["path_length_m"] > 0.1
+    with pytest.raises(UserError, match=f"{address} cannot be reached"):
+        ran("--houses", "750003:750004", "--max-rooms", "2", "--policy", address)

@@ -20,6 +20,7 @@ from vlingnav_sim.house import HouseConfig
 from vlingnav_train.checkpoint import Nano
 from vlingnav_train.demonstrations import Collection, DriverConfig, demonstrate
 from vlingnav_train.export import ExportError, export_graph, export_model
+from vlingnav_train.graphs import Graph
 from vlingnav_train.imitation import ImitationConfig, Round, evaluate, losses, train_imitation
 from vlingnav_train.networks import LanguageEncoder, NanoConfig, VisionTower
 from vlingnav_train.optimise import Board, OptimiserConfig, optimise
@@ -154,7 +155,7 @@ def test_export_refuses_a_graph_that_computes_something_else(
             return x + (1.0 if torch.onnx.is_in_onnx_export() else 0.0)
 
     with pytest.raises(ExportError, match="differs from torch"):
-        export_graph(Moody(), tmp_path / "moody.onnx", {"x": torch.zeros(1, 3)}, ["y"])
+        export_graph(Graph(Moody(), {"x": torch.zeros(1, 3)}, ("y",), {}), tmp_path / "moody.onnx")
     assert not (tmp_path / "moody.onnx").exists()
 
 

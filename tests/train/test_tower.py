@@ -119,6 +119,11 @@ def test_tower_words_and_goal_images_come_to_agree(
     for one, other in zip((tower, language, goal), again[1:], strict=True):
         pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
         assert all(torch.equal(a, b) for a, b in pairs)
+    weights = torch.load(tmp_path / "tower.pt", weights_only=True)
+    del weights["config"]
+    torch.save(weights, tmp_path / "old.pt")
+    with pytest.raises(ValueError, match=r"old\.pt does not say the sizes"):
+        load_tower(tmp_path / "old.pt")
 
 
 def test_stage_0_cut_off_goes_on_as_if_it_had_not_been(

@@ -227,10 +227,13 @@ def test_it_learns_when_to_think_what_to_say_and_where_to_go() -> None:
         ]
     )
     optimiser = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=5e-3)
-    for _ in range(160):
+    # Trajectories are drawn in training: at a steady rate the last draws would show.
+    schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.01, total_iters=120)
+    for _ in range(120):
         optimiser.zero_grad()
         torch.stack(list(model.train()(batch).values())).sum().backward()
         optimiser.step()
+        schedule.step()
     model.eval()
     easy, thoughtful = (respond(model, model.writer.pack(asked), 400) for asked in (plain, hard))
     assert easy.thought is None and easy.action.stop > 0.0

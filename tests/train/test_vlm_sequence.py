@@ -31,7 +31,9 @@ from vlingnav_train.vlm.sequence import (
 from vlingnav_train.vlm.time_token import TimeToken
 
 IDS = Tags(*range(100, 100 + len(TAGS)))
-HISTORY = HistoryConfig(grid=(4, 6), max_rate=1.0, pooling_time=1.0, max_stride=4, capacity=60)
+HISTORY = HistoryConfig(
+    grid=(4, 6), max_rate=1.0, stability=30.0, pooling_time=1.0, max_stride=4, max_frames=32, capacity=60
+)
 
 
 def encode(text: str) -> list[int]:

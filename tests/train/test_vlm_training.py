@@ -24,7 +24,7 @@ from vlingnav_datasets.annotate.dataset import Who, annotate_dataset  # noqa: E4
 from vlingnav_datasets.annotate.lexicon import read_lexicon  # noqa: E402
 from vlingnav_datasets.lerobot_v3 import FRONT, DatasetError, DatasetReader  # noqa: E402
 from vlingnav_datasets.navigation import NavigationDataset  # noqa: E402
-from vlingnav_policy import LearnedPolicy, ManifestError, Memory, RemembersInWords, load_policy  # noqa: E402
+from vlingnav_policy import LearnedPolicy, ManifestError, Memory, load_policy  # noqa: E402
 from vlingnav_policy.history import Frame, FrameHistory, HistoryConfig  # noqa: E402
 from vlingnav_policy.nano import ThinkingConfig  # noqa: E402
 from vlingnav_policy.types import Goal  # noqa: E402
@@ -152,7 +152,7 @@ def test_a_batch_in_parts_is_one_batch(dataset: Path) -> None:
 
 def test_it_becomes_a_policy_that_drives(trained: Path) -> None:
     policy = load_policy(trained, thinking=ThinkingConfig("always"))
-    assert isinstance(policy, LearnedPolicy) and isinstance(policy, RemembersInWords)
+    assert isinstance(policy, LearnedPolicy)
     assert policy.manifest.tasks == ("object",) and policy.manifest.training["episodes"] == 3
     house = generate(5, HouseConfig(max_rooms=1))
     grid = OccupancyGrid.from_house(house)
@@ -173,9 +173,12 @@ def test_it_becomes_a_policy_that_drives(trained: Path) -> None:
     assert {entry.step for entry in policy.memory.entries} <= {0}
     with pytest.raises(ValueError, match="trained for tasks object, not for follow"):
         policy.reset(Goal("follow the man in red", "follow"))
+    assert policy.memory.entries and not policy.another().memory.entries
 
 
 def test_a_policy_that_is_not_what_it_says_is_refused(trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="runs in torch, on cpu or cuda, not on tensorrt"):
+        load_policy(trained, engine="tensorrt")
     copy = tmp_path / "copy"
     shutil.copytree(trained, copy)
     manifest = json.loads((copy / "manifest.json").read_text())

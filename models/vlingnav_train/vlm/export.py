@@ -51,4 +51,4 @@ def save_policy(model: VLingNavModel, manifest: Manifest, out: Path) -> None:
     """Write the model to `out`, and the manifest with the hash of every file of it."""
     model.save(out)
     parts = sorted(str(path.relative_to(out)) for path in (out / BACKBONE).rglob("*") if path.is_file())
-    manifest.write(out, (CONFIG, OURS, *parts))
+    manifest.write(out, CONFIG, OURS, *parts)

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from vlingnav_policy.engines import EngineError
 from vlingnav_policy.history import Frame, FrameHistory
 from vlingnav_policy.manifest import Manifest, ManifestError
 from vlingnav_policy.memory import Memory
 from vlingnav_policy.nano import ThinkingConfig
+from vlingnav_policy.thesaurus import Wording
 from vlingnav_policy.types import Decision, Goal, Observation
-from vlingnav_train import ranks
 from vlingnav_train.vlm.generate import respond
 from vlingnav_train.vlm.model import VLingNavModel
 from vlingnav_train.vlm.sequence import Segment
@@ -49,18 +50,28 @@ class VLingNavPolicy:
 
     @classmethod
     def load(
-        cls, directory: Path, threads: int = 2, thinking: ThinkingConfig = ThinkingConfig()
+        cls,
+        directory: Path,
+        threads: int = 2,
+        thinking: ThinkingConfig = ThinkingConfig(),
+        engine: str = "cpu",
     ) -> VLingNavPolicy:
-        """Load and verify what `export.save_policy` wrote to `directory`, on a GPU where there is one.
+        """Load and verify what `export.save_policy` wrote to `directory`.
 
         Args:
             threads: cores that one decision may take; torch counts them for the whole process.
+            engine: "cpu" or "cuda"; the others run graphs.
 
         Raises:
+            EngineError: it does not run on `engine`, or there is no GPU.
             ManifestError: see `Manifest.read`, or it holds no VLingNav that can be read.
         """
+        if engine not in ("cpu", "cuda"):
+            raise EngineError(f"{directory} runs in torch, on cpu or cuda, not on {engine}")
+        if engine == "cuda" and not torch.cuda.is_available():
+            raise EngineError("torch finds no GPU, or was built without CUDA; use the engine cpu")
         manifest = Manifest.read(directory)
-        device = ranks.device()
+        device = torch.device(engine)
         torch.set_num_threads(threads)
         dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
         try:
@@ -73,6 +84,14 @@ class VLingNavPolicy:
     def provider(self) -> str:
         """What it runs on."""
         return f"torch on {self._model.device}"
+
+    def another(self) -> VLingNavPolicy:
+        """One more of the same weights, with an episode and a memory of its own."""
+        return VLingNavPolicy(self._model, self.manifest, self.thinking, self._generator)
+
+    def wording(self, instruction: str) -> Wording:
+        """The instruction as it is: a language model knows more words than a thesaurus."""
+        return Wording(instruction)
 
     def unknown_words(self, instruction: str) -> list[str]:
         """Words that the tokenizer has nothing for; most read everything."""

@@ -6,7 +6,7 @@ from setuptools import find_packages, setup
 
 NAME = "vlingnav"
 VERSION = "0.1.0"
-NODES = ("sim", "safety", "controller", "policy")
+NODES = ("sim", "safety", "controller", "policy", "teleop", "arbiter")
 
 launch_files = sorted(glob("launch/*.launch.py"))
 if not launch_files:
@@ -31,12 +31,14 @@ setup(
         (f"share/{NAME}/launch", launch_files),
         (f"share/{NAME}/config", sorted(glob("config/*.yaml"))),
         (f"share/{NAME}/config/robots", sorted(glob("config/robots/*.yaml"))),
+        (f"share/{NAME}/rviz", sorted(glob("rviz/*.rviz"))),
     ],
     entry_points={
         "console_scripts": [f"{NAME}_{node} = {NAME}.{node}_node:main" for node in NODES],
         "vlingnav.commands": [
             "up = vlingnav.commands:add_up",
             "go = vlingnav.commands:add_go",
+            "drive = vlingnav.commands:add_drive",
             "bench.loop = vlingnav.commands:add_bench_loop",
         ],
     },

@@ -35,7 +35,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Evaluate all variants, write the table, print it."""
     import json
 
-    from vlingnav_policy import ManifestError, load_policy
+    from vlingnav_policy import ManifestError
+    from vlingnav_policy.load import load_exported
     from vlingnav_sim.ablation import VARIANTS, ablate, markdown, plot
     from vlingnav_sim.evaluate import EvaluationConfig
     from vlingnav_sim.tasks import SPLITS
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if unknown:
         raise UserError(f"no variant {', '.join(unknown)}; choose of {', '.join(VARIANTS)}")
     try:
-        load_policy(args.policy)
+        load_exported(args.policy)
     except ManifestError as error:
         raise UserError(str(error)) from error
     chosen = {name: VARIANTS[name] for name in names}

@@ -7,6 +7,7 @@ from typing import Any
 
 from vlingnav_cli import UserError
 from vlingnav_cli.arguments import count, house_range, rooms
+from vlingnav_policy.commands import ENGINES
 
 TASKS = ("object", "image", "follow", "route")
 """Those of `vlingnav_policy`, which `--help` need not wait for."""
@@ -37,9 +38,13 @@ def add_eval(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-rooms", type=rooms, default=4, help="largest house (default: %(default)s)")
     parser.add_argument(
         "--policy", default="nano",
-        help="nano, the folder of an exported model, expert, shortest-path, random or wall-follower; the "
-        "last two are told by an oracle when to stop (default: %(default)s)",
+        help="nano, the folder of an exported model, an address such as vlingnav://HOST:PORT, expert, "
+        "shortest-path, random or wall-follower; the last two are told by an oracle when to stop "
+        "(default: %(default)s)",
     )  # fmt: skip
+    parser.add_argument(
+        "--engine", choices=ENGINES, default="cpu", help="what a model runs on (default: %(default)s)"
+    )
     parser.add_argument("--no-safety", action="store_true", help="leave the safety filter out")
     parser.add_argument("--processes", type=count, default=None, help="default: one per core")
     parser.set_defaults(run=run)
@@ -47,7 +52,8 @@ def add_eval(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Evaluate and print one line of figures."""
-    from vlingnav_policy import ManifestError, load_policy
+    from vlingnav_policy import ManifestError, PolicyUnavailable, load_policy
+    from vlingnav_policy.remote.address import without_token
     from vlingnav_sim.evaluate import SCRIPTED, EvaluationConfig, evaluate
     from vlingnav_sim.tasks import SPLITS
 
@@ -59,22 +65,26 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise UserError("shortest-path goes to things that stand still; for task follow take --policy expert")
     if args.policy not in SCRIPTED:
         try:
-            load_policy(args.policy)  # a missing model is one sentence here, not one a process
+            # A missing model is one sentence here, not one a process.
+            load_policy(args.policy, engine=args.engine)
         except ManifestError as error:
             raise UserError(str(error)) from error
-    config = EvaluationConfig(args.policy, args.max_rooms, not args.no_safety, args.task, split)
+    config = EvaluationConfig(
+        args.policy, args.max_rooms, not args.no_safety, args.task, split, engine=args.engine
+    )
     try:
         figures = evaluate(args.houses, config, args.processes)
-    except ValueError as error:
+    except (ValueError, PolicyUnavailable) as error:
         raise UserError(str(error)) from error
+    policy = without_token(args.policy)
     low, high = figures["ci95"]
     more = ", ".join(text.format(figures[name]) for name, text in FIGURES.items() if name in figures)
     print(
-        f"{args.policy}, {args.task} ({split}): success {figures['success_rate']:.1%} "
+        f"{policy}, {args.task} ({split}): success {figures['success_rate']:.1%} "
         f"(95 % interval {low:.1%}–{high:.1%}), {more}, {figures['episodes']} episodes"
     )
     return {
-        "policy": args.policy,
+        "policy": policy,
         "task": args.task,
         "split": split,
         "max_rooms": args.max_rooms,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 
 from vlingnav import graph
 from vlingnav.params import Value
@@ -16,7 +17,11 @@ def add_up(parser: argparse.ArgumentParser) -> None:
     for argument in graph.ARGUMENTS:
         _add_graph_argument(parser, argument, None)  # a demo may have another default
     parser.add_argument(
-        "--goal", metavar="TEXT", help='what to find, e.g. "find the red chair"; ends with its outcome'
+        "--goal",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help='what to find, e.g. "find the red chair"; ends with its outcome; again: for the next robot',
     )
     parser.add_argument(
         "--time-limit", type=float, default=0.0, metavar="S", help="give up the goal then [s]"
@@ -25,13 +30,27 @@ def add_up(parser: argparse.ArgumentParser) -> None:
 
 
 def add_go(parser: argparse.ArgumentParser) -> None:
-    """Tell the robot where to go and watch it; Ctrl-C stops it."""
-    parser.add_argument("instruction", type=_instruction, help='plain language, e.g. "find the red chair"')
+    """Tell the robot where to go and watch it, or several at once; Ctrl-C stops them."""
+    parser.add_argument(
+        "instruction",
+        type=_instruction,
+        nargs="*",
+        help='plain language, e.g. "find the red chair"; for several robots robot0="find …" robot1="find …"',
+    )
+    parser.add_argument(
+        "--missions", action="store_true", help="tell each robot of the simulated fleet that is up what to do"
+    )
     parser.add_argument("--task", choices=TASKS, default="object", help="kind of task (default: object)")
     parser.add_argument("--image", metavar="FILE", help="JPEG or PNG of the goal")
     parser.add_argument("--time-limit", type=float, default=0.0, metavar="S", help="give up then [s]")
     parser.add_argument("--namespace", default="robot", help="namespace of the robot (default: robot)")
-    parser.set_defaults(run=_run_go)
+    parser.set_defaults(run=_run_go, parser=parser)
+
+
+def add_drive(parser: argparse.ArgumentParser) -> None:
+    """Take a robot by the keys of this terminal, and give it back; it must run teleop."""
+    parser.add_argument("--namespace", default="robot", help="namespace of the robot (default: robot)")
+    parser.set_defaults(run=_run_drive)
 
 
 def add_bench_loop(parser: argparse.ArgumentParser) -> None:
@@ -62,10 +81,12 @@ def _add_graph_argument(
         parser.add_argument(option, type=type(argument.default), default=default, help=text, metavar="X")
 
 
-def _instruction(text: str) -> str:
-    if not text.strip():
+def _instruction(text: str) -> tuple[str, str]:
+    """Robot and instruction of `robot0=find the red chair`; "" for the robot that --namespace names."""
+    robot, instruction = match.groups() if (match := re.fullmatch(r"([\w/]+)=(.*)", text)) else ("", text)
+    if not instruction.strip():
         raise argparse.ArgumentTypeError('it is empty; say what to do, e.g. "find the red chair"')
-    return text
+    return robot.strip("/"), instruction
 
 
 def _run_up(args: argparse.Namespace) -> dict | None:
@@ -75,9 +96,18 @@ def _run_up(args: argparse.Namespace) -> dict | None:
 
 
 def _run_go(args: argparse.Namespace) -> dict | None:
+    robots = [robot for robot, _ in args.instruction]
+    if args.missions == bool(robots) or len(set(robots)) < len(robots) or ("" in robots and len(robots) > 1):
+        args.parser.error('give one instruction, one for each robot as in robot0="find …", or --missions')
     from vlingnav.go import run
 
     return run(args)
+
+
+def _run_drive(args: argparse.Namespace) -> None:
+    from vlingnav.terminal import run
+
+    run(args)
 
 
 def _run_bench_loop(args: argparse.Namespace) -> dict | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import array
 import io
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from nav_msgs.msg import Path
 from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image, LaserScan
 
+from vlingnav_interfaces.msg import People, Person
 from vlingnav_policy.types import Decision, Odometry
 from vlingnav_safety.types import Obstacles
 
@@ -97,6 +99,21 @@ def decode(message: CompressedImage) -> NDArray[np.uint8] | None:
             return np.asarray(picture.convert("RGB"))
     except (UnidentifiedImageError, OSError) as error:
         raise ValueError("the goal image is neither a readable JPEG nor a PNG; send another file") from error
+
+
+def fit(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """An image `(H, W, 3)` as one of another size: as much of its middle as has the shape asked for.
+
+    Pixels are averaged over the areas that they fall on. What the lens was like is not made good for: an
+    image that shows much more or less than the robot's camera would is a worse goal.
+    """
+    from PIL import Image as Picture
+
+    rows, columns = pixels.shape[:2]
+    scale = min(columns / width, rows / height)
+    x, y = (columns - scale * width) / 2, (rows - scale * height) / 2
+    box = x, y, x + scale * width, y + scale * height
+    return np.asarray(Picture.fromarray(pixels).resize((width, height), Picture.Resampling.BOX, box))
 
 
 def encode(data: bytes) -> CompressedImage:
@@ -176,6 +193,18 @@ def obstacles(message: LaserScan, mount: Floats) -> Obstacles:
     hit = np.isfinite(ranges) & (ranges >= message.range_min) & (ranges <= message.range_max)
     points = mount[:2] + ranges[hit, None] * np.stack([np.cos(angles[hit]), np.sin(angles[hit])], axis=-1)
     return Obstacles(points, seconds(message.header.stamp))
+
+
+def people(rows: Iterable[Floats], radius: float, time: float, frame: str) -> People:
+    """People, each a row `(4,)` x, y [m], vx, vy [m/s] in `frame`, all of one radius [m]."""
+    message = People()
+    message.header.stamp, message.header.frame_id = stamp(time), frame
+    for x, y, vx, vy in rows:
+        person = Person(radius=radius)
+        person.position.x, person.position.y = float(x), float(y)
+        person.velocity.x, person.velocity.y = float(vx), float(vy)
+        message.people.append(person)
+    return message
 
 
 def path(decision: Decision, frame: str) -> Path:

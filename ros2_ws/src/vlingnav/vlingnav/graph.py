@@ -8,7 +8,7 @@ parameter file `config/x.yaml`.
 from __future__ import annotations
 
 import sysconfig
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vlingnav.params import Value
@@ -20,7 +20,7 @@ class Node:
 
     Attributes:
         name: its name at run time.
-        remaps: topic names as it knows them, and as the graph calls them.
+        remaps: topic names as it knows them, and as graphs without an arbiter call them.
         simulates: it stands for the world: it makes the time the others follow, and no robot runs it.
     """
 
@@ -56,7 +56,7 @@ class Argument:
     sets: str = ""
 
 
-# Until something arbitrates between several sources, what the policy wants is what is desired.
+# Where nothing arbitrates between a policy and people, what the policy wants is what is desired.
 NODES = {
     node.name: node
     for node in (
@@ -64,12 +64,16 @@ NODES = {
         Node("safety"),
         Node("controller", remaps=(("cmd_vel_policy", "cmd_vel_desired"),)),
         Node("policy"),
+        Node("teleop"),
+        Node("arbiter"),
     )
 }
 
 DEMOS: dict[str, tuple[str, ...]] = {
     "navigate": ("sim", "safety", "controller", "policy"),
     "multi_robot": ("sim", "safety", "controller", "policy"),
+    "takeover": ("sim", "safety", "arbiter", "teleop", "controller", "policy"),
+    "teleop": ("sim", "safety", "arbiter", "teleop"),
     "sim": ("sim",),
     "safety": ("safety",),
 }
@@ -102,10 +106,27 @@ ARGUMENTS = (
     ),
     Argument("headless", False, "Open no window on the simulation.", "sim.headless"),
     Argument(
+        "stamped", True, "Give cmd_vel as TwistStamped; false for bases that take Twist.", "safety.stamped"
+    ),
+    Argument(
+        "desired_stamped",
+        True,
+        "Take cmd_vel_desired as TwistStamped; false for senders of Twist.",
+        "safety.desired_stamped",
+    ),
+    Argument(
+        "missions",
+        True,
+        "Tell each robot of a simulated fleet what to do, and end with them; false to tell them yourself.",
+    ),
+    Argument(
         "policy",
         "nano",
-        "Policy: a name in models/checkpoints, a folder, or module:factory.",
+        "Policy: a name in models/checkpoints, a folder, an address, or module:factory.",
         "policy.policy",
+    ),
+    Argument(
+        "engine", "cpu", "What the policy runs on: cpu, cuda, onnx-tensorrt or tensorrt.", "policy.engine"
     ),
 )
 
@@ -118,6 +139,8 @@ def default(argument: Argument, demo: str) -> Value:
 def members(demo: str, simulation: bool = True) -> tuple[Node, ...]:
     """Nodes of a demo; without those that simulate on a real robot."""
     nodes = tuple(NODES[name] for name in DEMOS[demo])
+    if "arbiter" in DEMOS[demo]:
+        nodes = tuple(replace(node, remaps=()) for node in nodes)
     return tuple(node for node in nodes if simulation or not node.simulates)
 
 
@@ -145,18 +168,20 @@ def placed(demo: str, namespace: str, simulation: bool = True) -> tuple[Placed, 
     """All nodes of a demo: those of each robot in its namespace; one world, in none if robots share it.
 
     Who shares a world is told of the others: `sim.robots`, the namespaces it simulates, and
-    `safety.neighbours`, those whose odometry is listened to.
+    `safety.neighbours`, those whose odometry is listened to. Robots that a policy drives keep to the right of
+    one another.
     """
     robots, nodes = namespaces(demo, namespace), members(demo, simulation)
     if len(robots) == 1:
         return tuple(Placed(node, robots[0]) for node in nodes)
+    manners: tuple[tuple[str, Value], ...] = (("right_of_way", True),) if "policy" in DEMOS[demo] else ()
     worlds = [
         Placed(n, "", (("robots", ",".join(robots)), ("publish_people", True))) for n in nodes if n.simulates
     ]
     return (
         *worlds,
         *(
-            Placed(node, mine, (("neighbours", ",".join(others)),) if node.name == "safety" else ())
+            Placed(node, mine, (("neighbours", ",".join(others)), *manners) if node.name == "safety" else ())
             for mine in robots
             for others in [tuple(f"/{other}" for other in robots if other != mine)]
             for node in nodes
@@ -173,6 +198,10 @@ def arguments(demo: str) -> tuple[Argument, ...]:
         unused.add("simulation")
     if True in simulates:
         unused.add("use_sim_time")
+    if demo not in FLEET:
+        unused.add("missions")
+    if len(DEMOS[demo]) > 1:  # our own nodes give and take TwistStamped
+        unused |= {"stamped", "desired_stamped"}
     mine = ("", *DEMOS[demo])
     return tuple(
         a

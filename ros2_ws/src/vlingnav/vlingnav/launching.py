@@ -9,6 +9,8 @@ from __future__ import annotations
 from launch.actions import (
     DeclareLaunchArgument,
     EmitEvent,
+    ExecuteProcess,
+    OpaqueFunction,
     RegisterEventHandler,
     SetEnvironmentVariable,
     Shutdown,
@@ -50,10 +52,30 @@ def describe(demo: str) -> LaunchDescription:
                 argument.name, default_value=default, description=argument.description, choices=choices
             )
         )
-    for placed in graph.placed(demo, _NAMESPACE):
-        for action in _lifecycle_node(placed, demo):
+    nodes = graph.placed(demo, _NAMESPACE)
+    # The missions begin once every node is active.
+    waited_for = {placed.name for placed in nodes}
+    for placed in nodes:
+
+        def begin(_context: LaunchContext, name: str = placed.name) -> list:
+            waited_for.discard(name)
+            return [] if waited_for else [_missions()]
+
+        for action in _lifecycle_node(
+            placed, demo, [OpaqueFunction(function=begin)] if demo in graph.FLEET else []
+        ):
             description.add_action(action)
     return description
+
+
+def _missions() -> ExecuteProcess:
+    """Sends each robot of the simulated fleet somewhere, and ends the launch with them."""
+    return ExecuteProcess(
+        cmd=["vlingnav", "go", "--missions"],
+        output="screen",
+        condition=IfCondition(LaunchConfiguration("missions")),
+        on_exit=Shutdown(reason="the missions ended"),
+    )
 
 
 def _named(text: str) -> list:
@@ -64,8 +86,8 @@ def _named(text: str) -> list:
     return parts
 
 
-def _lifecycle_node(placed: graph.Placed, demo: str) -> list:
-    """The node, and the two events that walk it to ACTIVE."""
+def _lifecycle_node(placed: graph.Placed, demo: str, once_active: list) -> list:
+    """The node, the two events that walk it to ACTIVE, and what is done then."""
     node = placed.node
     names = {argument.name for argument in graph.arguments(demo)}
     simulation = LaunchConfiguration("simulation") if "simulation" in names else "true"
@@ -76,7 +98,7 @@ def _lifecycle_node(placed: graph.Placed, demo: str) -> list:
         ParameterFile([str(config / "robots"), "/", LaunchConfiguration("robot"), ".yaml"]),
         {"use_sim_time": False if node.simulates else ParameterValue(clock, value_type=bool)},
     ]
-    for argument in graph.ARGUMENTS:
+    for argument in graph.arguments(demo):
         owner, _, parameter = argument.sets.partition(".")
         if owner == node.name:
             value = ParameterValue(LaunchConfiguration(argument.name), value_type=type(argument.default))
@@ -114,4 +136,9 @@ def _lifecycle_node(placed: graph.Placed, demo: str) -> list:
         goal_state="inactive",
         entities=[change(Transition.TRANSITION_ACTIVATE)],
     )
-    return [RegisterEventHandler(configure), RegisterEventHandler(activate), action]
+    handlers = [configure, activate]
+    if once_active:
+        handlers.append(
+            OnStateTransition(target_lifecycle_node=action, goal_state="active", entities=once_active)
+        )
+    return [*map(RegisterEventHandler, handlers), action]

@@ -1,8 +1,9 @@
-"""What the safety node did, for RViz: hull, hits, others, desired and applied velocity, the reason."""
+"""For RViz: what the safety node saw and did, and what the policy thought."""
 
 from __future__ import annotations
 
 import math
+import textwrap
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
 
+from vlingnav_interfaces.msg import ReasoningTrace
 from vlingnav_safety.types import Obstacles, Report
 
 Array = NDArray[np.float64]
@@ -23,6 +25,7 @@ _COLOURS = {
 _GREY = ColorRGBA(r=0.6, g=0.6, b=0.6, a=0.8)
 _BLUE = ColorRGBA(r=0.2, g=0.5, b=0.9, a=0.9)
 _ANGLES = np.linspace(0.0, math.tau, 37)
+_WHITE = ColorRGBA(r=1.0, g=1.0, b=1.0, a=1.0)
 _PREVIEW_S = 1.0  # arrows show where a velocity leads in this time
 
 
@@ -70,3 +73,13 @@ def safety_markers(
     text.pose.position.z = 0.6
     outlines = [circles(0, colour, hull), circles(5, _BLUE, others)]
     return MarkerArray(markers=[*outlines, hits, *arrows, text])
+
+
+def thought_markers(trace: ReasoningTrace) -> MarkerArray:
+    """A thought and what it left in memory, as text over the robot; it stays until the next one."""
+    text = Marker(ns="reasoning", type=Marker.TEXT_VIEW_FACING, action=Marker.ADD, color=_WHITE)
+    text.header = trace.header
+    text.frame_locked = True
+    text.pose.orientation.w, text.pose.position.z, text.scale.z = 1.0, 1.1, 0.1
+    text.text = "\n".join(line for part in (trace.thought, trace.summary) for line in textwrap.wrap(part, 50))
+    return MarkerArray(markers=[text])

@@ -105,6 +105,11 @@ class ManagedNode(LifecycleNode):
         """ROS time [s]: `/clock` in simulation."""
         return float(self.get_clock().now().nanoseconds * 1e-9)
 
+    def progress(self, text: str) -> None:
+        """Say in diagnostics what a long transition is at, during which no timer runs."""
+        self.diagnostics.note("progress", text)
+        self._publish_diagnostics()
+
     def output(self, topic: topics.Topic) -> Publisher:
         """A publisher that is silent unless the node is active."""
         publisher = self.create_lifecycle_publisher(topic.type, topic.name, topic.qos)

@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 
 from vlingnav_policy import ManifestError, Policy, load_policy
 from vlingnav_policy.manifest import CameraSpec
+from vlingnav_policy.nano import NanoPolicy
+from vlingnav_policy.remote import ServedElsewhere, is_address
 
 __all__ = ["ManifestError", "load"]
 
 
-def load(name: str, camera: CameraSpec) -> Policy:
+def load(
+    name: str,
+    camera: CameraSpec,
+    engine: str = "cpu",
+    progress: Callable[[str], None] = lambda text: None,
+) -> Policy:
     """Load a policy for a robot.
 
     Args:
         name: a policy in `models/checkpoints` ("nano"), the folder of an exported one, or
+            the address of one elsewhere ("lightnav://HOST:PORT"; see `vlingnav_policy.remote`), or
             "module:factory" for anything else that fulfils the contract, called without arguments.
-        camera: the robot's; an exported policy was made for one camera and refuses others.
+        camera: the robot's; an exported policy was made for one camera and refuses others, also where it
+            is served by `vlingnav serve`, which then says so when it is first asked.
+        engine, progress: of an exported policy; see `vlingnav_policy.load_policy`.
 
     Raises:
         ManifestError: it is missing, altered, or made for something else; the message says which.
     """
     module, colon, factory = name.partition(":")
-    if not colon:
-        policy = load_policy(name)
-        policy.manifest.check_camera(camera)
+    if not colon or is_address(name):
+        policy = load_policy(name, engine=engine, progress=progress)
+        if isinstance(policy, NanoPolicy):
+            policy.manifest.check_camera(camera)
+        elif isinstance(policy, ServedElsewhere):
+            policy.camera = camera
         return policy
     try:
         make = getattr(importlib.import_module(module), factory)

@@ -2,7 +2,8 @@
 
 The policy runs in one worker thread; the newest image wins, and nothing here waits for it. A goal ends
 with an outcome and a sentence. When an input that it needs is lost the robot stands at once; the goal is
-aborted when the input does not come back in `sensor_patience_s`.
+aborted when the input does not come back in `sensor_patience_s`. A policy that runs elsewhere and cannot be
+reached is such an input.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from rclpy.action.server import ServerGoalHandle
 
 from vlingnav import convert, policies, topics
 from vlingnav.episode import Episode, Look
+from vlingnav.markers import thought_markers
 from vlingnav.node import Fault, ManagedNode, run
 from vlingnav.odometry import OdometryBuffer
 from vlingnav.params import Parameter
@@ -26,7 +28,15 @@ from vlingnav_interfaces.msg import ReasoningTrace
 from vlingnav_policy import LearnedPolicy
 from vlingnav_policy.manifest import CameraSpec
 from vlingnav_policy.memory import Memory
-from vlingnav_policy.types import Decision, Goal, Observation, Odometry, RemembersInWords
+from vlingnav_policy.remote.address import without_token
+from vlingnav_policy.types import (
+    Decision,
+    Goal,
+    Observation,
+    Odometry,
+    PolicyUnavailable,
+    RemembersInWords,
+)
 
 NO_MOTION = Decision(np.zeros((0, 3), np.float32), dt=0.0, stamp=0.0)
 
@@ -36,7 +46,15 @@ class PolicyNode(ManagedNode):
 
     PARAMETERS = (
         Parameter(
-            "policy", "nano", "Policy to run: a name in models/checkpoints, a folder, or module:factory."
+            "policy",
+            "nano",
+            "Policy to run: a name in models/checkpoints, a folder, an address (vlingnav://HOST:PORT), or "
+            "module:factory.",
+        ),
+        Parameter(
+            "engine",
+            "cpu",
+            "What an exported policy runs on, or not at all: cpu, cuda, onnx-tensorrt or tensorrt.",
         ),
         Parameter(
             "rate_hz", 2.5, "Decisions per second asked of the policy, counted by image stamps.", (0.2, 30.0)
@@ -48,7 +66,7 @@ class PolicyNode(ManagedNode):
         Parameter(
             "sensor_patience_s",
             2.0,
-            "A goal is aborted when a lost sensor stays away for this long.",
+            "A goal is aborted when a lost sensor or policy server stays away for this long.",
             (0.0, 60.0),
         ),
         Parameter(
@@ -76,9 +94,11 @@ class PolicyNode(ManagedNode):
 
     def configure(self) -> None:
         """Load the policy; its absence or a mismatch is a fault of one sentence."""
-        name = self.param("policy")
+        name = self._name = without_token(self.param("policy"))
         try:
-            self._policy = policies.load(name, self._camera())
+            self._policy = policies.load(
+                self.param("policy"), self._camera(), self.param("engine"), self.progress
+            )
         except policies.ManifestError as error:
             raise Fault(f"cannot run policy {name!r}: {error}") from error
         self._memory_file = (
@@ -86,10 +106,11 @@ class PolicyNode(ManagedNode):
         )
         if self._memory_file is not None:
             self._check_memory(name, self._memory_file)
+        self.diagnostics.note("progress", "loaded")
         self.diagnostics.note("policy", name)
         self.diagnostics.note("provider", getattr(self._policy, "provider", "none"))
         self._history = OdometryBuffer()
-        self._stamps_fault = ""
+        self._stamps_fault = self._away = ""
         self._current: Episode | None = None
         self._answers: SimpleQueue[tuple[Look, Decision | Exception]] = SimpleQueue()
         ready = self.own(self.create_guard_condition(self._take_answers), self.destroy_guard_condition)
@@ -101,6 +122,7 @@ class PolicyNode(ManagedNode):
         self._worker = Worker(self._decide, deliver)
         self._plan = self.output(topics.PLAN)
         self._reasoning = self.output(topics.REASONING)
+        self._thoughts = self.output(topics.REASONING_MARKERS)
         self._image = self.input(
             topics.IMAGE,
             lambda message: (convert.seconds(message.header.stamp), convert.rgb(message)),
@@ -149,7 +171,11 @@ class PolicyNode(ManagedNode):
         request = handle.request
         refusal = "" if self.active else "the policy node is not active; activate it first"
         try:
-            goal = Goal(request.instruction, request.task or "object", convert.decode(request.image))
+            picture = convert.decode(request.image)
+            if picture is not None:
+                camera = self._camera()
+                picture = convert.fit(picture, camera.width, camera.height)
+            goal = Goal(request.instruction, request.task or "object", picture)
             if not refusal:
                 self._check(goal)
         except ValueError as error:
@@ -163,6 +189,7 @@ class PolicyNode(ManagedNode):
             handle.abort()
             return Navigate.Result(outcome=Navigate.Result.REFUSED, message=refusal)
         self._end(Navigate.Result.PREEMPTED, f'a newer goal took its place: "{goal.instruction}"')
+        self._away = ""
         episode = Episode(goal, request.time_limit_s or self.param("time_limit_s"), self.now())
         self._episode, self._handle = episode, handle
         self.get_logger().info(f'goal: "{goal.instruction}"')
@@ -185,6 +212,8 @@ class PolicyNode(ManagedNode):
         """Ask a policy that can tell whether it can take on `goal`; raises ValueError if it cannot."""
         if isinstance(self._policy, LearnedPolicy):
             self._policy.check(goal)
+            for note in self._policy.wording(goal.instruction).notes:
+                self.get_logger().info(note)
             unknown = self._policy.unknown_words(goal.instruction)
             if unknown:
                 self.get_logger().warning(f"the policy ignores words it never learned: {', '.join(unknown)}")
@@ -254,7 +283,10 @@ class PolicyNode(ManagedNode):
 
     def _on_answer(self, look: Look, answer: Decision | Exception) -> None:
         episode = self._episode
-        if look.episode is not episode or episode.lost_since is not None:
+        if look.episode is not episode:
+            return
+        self._away = str(answer) if isinstance(answer, PolicyUnavailable) else ""
+        if self._away or episode.lost_since is not None:
             return
         if isinstance(answer, Exception):
             self._end(Navigate.Result.FAILED, f"the policy failed: {type(answer).__name__}: {answer}")
@@ -271,10 +303,12 @@ class PolicyNode(ManagedNode):
             summary=answer.summary or "",
             memory=episode.memory,
             latency_s=latency,
-            policy=self.param("policy"),
+            policy=self._name,
         )
         trace.header.stamp, trace.header.frame_id = convert.stamp(answer.stamp), self.param("base_frame")
         self._reasoning.publish(trace)
+        if trace.thinking:
+            self._thoughts.publish(thought_markers(trace))
         if answer.stop:
             self._end(Navigate.Result.ARRIVED, f'the policy says it is there: "{episode.goal.instruction}"')
         elif not np.isfinite(answer.trajectory).all():
@@ -288,7 +322,7 @@ class PolicyNode(ManagedNode):
     # Deadlines.
 
     def _watch(self) -> None:
-        problem = self.first_problem() or self._stamps_fault
+        problem = self.first_problem() or self._stamps_fault or self._away
         episode = self._episode
         if episode is None:
             return

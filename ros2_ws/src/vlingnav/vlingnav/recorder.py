@@ -76,41 +76,77 @@ def verdict(result: dict[str, Any]) -> str:
     return f"{result['outcome']}: {found}, SPL {result['spl']:.2f}"
 
 
+class Way:
+    """Where one robot is and was: by ground truth where there is one, else by odometry.
+
+    Attributes:
+        poses: x, y [m], yaw [rad] since `begin`.
+        stamps: when it was there [s].
+    """
+
+    def __init__(self, node: Node) -> None:
+        self.poses: list[NDArray[np.float64]] = []
+        self.stamps: list[float] = []
+        self._speed, self._heard, self._true = math.inf, 0.0, False
+        for topic, callback in ((topics.ODOM, self._on_odometry), (topics.GROUND_TRUTH, self._on_truth)):
+            node.create_subscription(topic.type, topic.name, callback, topic.qos)
+
+    def begin(self) -> None:
+        """Start with the pose of now."""
+        self.poses, self.stamps = self.poses[-1:], self.stamps[-1:]
+
+    def standing(self) -> bool:
+        """Whether the robot, by odometry that is fresh, does not move."""
+        return self._speed < 0.02 and time.monotonic() - self._heard < 0.5
+
+    def _on_odometry(self, message: Odometry) -> None:
+        try:
+            stamp, odometry = convert.odometry(message)
+        except ValueError:
+            return
+        self._heard = time.monotonic()
+        self._speed = float(np.abs(odometry.velocity).max())
+        if not self._true:
+            self._add(stamp, odometry.pose)
+
+    def _on_truth(self, message: Odometry) -> None:
+        if not self._true:
+            self._true, self.poses, self.stamps = True, [], []
+        stamp, odometry = convert.odometry(message)
+        self._add(stamp, odometry.pose)
+
+    def _add(self, stamp: float, pose: NDArray[np.float64]) -> None:
+        self.poses.append(pose)
+        self.stamps.append(stamp)
+
+
 class Recorder:
     """Listens to one robot while a goal runs."""
 
     def __init__(self, node: Node) -> None:
-        self.poses: list[NDArray[np.float64]] = []
-        self.speed = math.inf
+        self.way = Way(node)
         self._frames: list[tuple[int, NDArray[np.uint8]]] = []
         self._last_frame = -math.inf
         self._thoughts: list[tuple[int, str]] = []  # from which frame on
         self.memory = ""
-        self._true = False
-        self._heard = 0.0
         self._recording = False
         for topic, callback in (
             (topics.IMAGE, self._on_image),
-            (topics.ODOM, self._on_odometry),
-            (topics.GROUND_TRUTH, self._on_truth),
             (topics.REASONING, self._on_reasoning),
         ):
             node.create_subscription(topic.type, topic.name, callback, topic.qos)
 
     def begin(self) -> None:
         """Start an episode with the pose of now."""
-        self.poses, self._frames, self._recording = self.poses[-1:], [], True
+        self.way.begin()
+        self._frames, self._recording = [], True
         self._thoughts, self.memory = [], ""
-
-    def standing(self) -> bool:
-        """Whether the robot, by odometry that is fresh, does not move."""
-        return self.speed < 0.02 and time.monotonic() - self._heard < 0.5
 
     def write(self, folder: Path, result: dict[str, Any], world: World | None) -> None:
         """Write everything there is to `folder`."""
         folder.mkdir(parents=True)
         (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-        way = np.array(self.poses).reshape(-1, 3)
+        way = np.array(self.way.poses).reshape(-1, 3)
         if self.memory:
             (folder / "memory.txt").write_text(self.memory + "\n", encoding="utf-8")
         np.savetxt(folder / "path.csv", way, "%.3f", ",", header="x_m,y_m,yaw_rad", comments="")
@@ -129,22 +165,7 @@ class Recorder:
         stamp = convert.seconds(message.header.stamp)
         if self._recording and abs(stamp - self._last_frame) > 0.95 / FILM_RATE_HZ:
             self._last_frame = stamp
-            self._frames.append((len(self.poses), convert.rgb(message)))
-
-    def _on_odometry(self, message: Odometry) -> None:
-        try:
-            _, odometry = convert.odometry(message)
-        except ValueError:
-            return
-        self._heard = time.monotonic()
-        self.speed = float(np.abs(odometry.velocity).max())
-        if not self._true:
-            self.poses.append(odometry.pose)
-
-    def _on_truth(self, message: Odometry) -> None:
-        if not self._true:
-            self._true, self.poses = True, []
-        self.poses.append(convert.odometry(message)[1].pose)
+            self._frames.append((len(self.way.poses), convert.rgb(message)))
 
     def _on_reasoning(self, message: ReasoningTrace) -> None:
         if self._recording and message.thinking:
@@ -171,9 +192,11 @@ class Recorder:
             size = (round(camera.width * share), round(camera.height * share))
             page.paste(camera.resize(size, Picture.Resampling.BICUBIC), (0, 0))
             if plan is not None and world is not None and count:
-                plan.path(np.array(self.poses[max(drawn - 1, 0) : count]))
+                plan.path(np.array(self.way.poses[max(drawn - 1, 0) : count]))
                 drawn = count
-                picture = plan.with_robot(self.poses[count - 1].tolist(), world.radius)
+                with plan.passing():
+                    plan.robot(self.way.poses[count - 1].tolist(), world.radius)
+                    picture = plan.picture()
                 page.paste(
                     picture, (_VIEW[0] + (_VIEW[0] - picture.width) // 2, (_VIEW[1] - picture.height) // 2)
                 )

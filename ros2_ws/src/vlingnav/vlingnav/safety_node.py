@@ -100,6 +100,12 @@ class SafetyNode(ManagedNode):
             "A robot that is silent for this long is left to the lidar.",
             (0.1, 60.0),
         ),
+        Parameter(
+            "right_of_way",
+            False,
+            "Keep right of robots that come the other way, and back off where two cannot pass; for robots "
+            "that no person steers, with a lidar that looks all round.",
+        ),
         Parameter("people_speed_mps", 0.3, "The robot's speed beside people.", (0.05, 5.0)),
         Parameter("people_distance_m", 1.2, "From hull to person, what counts as beside.", (0.0, 10.0)),
         Parameter(
@@ -146,6 +152,7 @@ class SafetyNode(ManagedNode):
             people_distance=self.param("people_distance_m"),
             people_speed=self.param("people_speed_mps"),
             keep_out=_zones(self.param("keep_out")),
+            right_of_way=self.param("right_of_way"),
         )
         try:
             self._filter = LidarBarrierFilter(config, base)

@@ -19,23 +19,17 @@ from vlingnav.missions import missions
 from vlingnav.node import Fault, ManagedNode, run
 from vlingnav.params import Parameter
 from vlingnav.sim_robot import SimRobot
+from vlingnav.sim_scores import SimScores
 from vlingnav.window import Window
-from vlingnav_interfaces.srv import Score
-from vlingnav_policy.types import Goal
-from vlingnav_sim.grid import OccupancyGrid, path_length
+from vlingnav_sim.grid import OccupancyGrid
 from vlingnav_sim.house import HouseConfig
-from vlingnav_sim.measures import Scorer
 from vlingnav_sim.robots import ROBOTS
+from vlingnav_sim.scene import PERSON_RADIUS
 from vlingnav_sim.simulator import Simulator
 from vlingnav_sim.tasks import (
-    SUCCESS_DISTANCE_M,
-    NavigationTask,
-    goal_region,
     house_holding,
-    matching_items,
     sample_task,
     task_for,
-    time_limit_s,
 )
 
 STEP_S = 0.05
@@ -66,7 +60,11 @@ class SimNode(ManagedNode):
         Parameter("camera_rate_hz", 10.0, "Images per second of the world.", (0.5, 20.0)),
         Parameter("scan_rate_hz", 10.0, "Scans per second of the world.", (0.5, 20.0)),
         Parameter("publish_depth", False, "Publish depth images too."),
-        Parameter("publish_people", False, "Publish where the people are whom the lidar sees."),
+        Parameter(
+            "publish_people",
+            False,
+            "Publish where the people are: of each robot those whom its lidar sees, and all of them.",
+        ),
         Parameter(
             "command_timeout_s", 0.5, "The base stands when no command came for this long.", (0.05, 5.0)
         ),
@@ -92,21 +90,21 @@ class SimNode(ManagedNode):
         robot = ROBOTS[name]
         config, contains = HouseConfig(max_rooms=self.param("max_rooms")), self.param("contains")
         house = house_holding(self.param("house"), contains, config)
-        self._grid = OccupancyGrid.from_house(house, radius=robot.radius)
+        grid = OccupancyGrid.from_house(house, radius=robot.radius)
         names = [n.strip() for n in self.param("robots").split(",") if n.strip()] or [""]
         self._world = Simulator(house, [robot] * len(names), people=self.param("people"))
         rng = np.random.default_rng([house.seed, self.param("start")])
-        asked = task_for(house, self._grid, contains, rng) if contains else None
-        task = asked or sample_task(house, self._grid, self.param("start"))
+        asked = task_for(house, grid, contains, rng) if contains else None
+        task = asked or sample_task(house, grid, self.param("start"))
         try:
             tasks = [task] if len(names) == 1 else missions(house, len(names))
         except ValueError as error:
             raise Fault(str(error)) from error
         self._world.reset(np.array([each.start for each in tasks]))
-        self._scorer: Scorer | None = None
         self._clock_out = self.output(topics.CLOCK)
+        self._people_out = self.output(topics.PEOPLE_TRUTH)
         self._robots = [SimRobot(self, index, name) for index, name in enumerate(names)]
-        self.own(self.create_service(topics.SCORE[1], topics.SCORE[0], self._score), self.destroy_service)
+        self._scores = [SimScores(self, self._world, grid, index, name) for index, name in enumerate(names)]
         self.every(STEP_S / self.param("real_time_factor"), self._step)
         if not self.param("headless"):
             if Window.possible():
@@ -132,12 +130,16 @@ class SimNode(ManagedNode):
         world = self._world
         assert world is not None
         world.step(np.array([robot.command() for robot in self._robots]), STEP_S)
-        if self._scorer is not None:
-            self._scorer.update()
+        for score in self._scores:
+            score.update()
         self.diagnostics.count("step")
         self._clock_out.publish(Clock(clock=convert.stamp(world.time)))
         scan = self._due(self.param("scan_rate_hz"))
         camera = self._due(self.param("camera_rate_hz")) and self.param("fault") != "camera_lost"
+        if scan and self.param("publish_people"):
+            self._people_out.publish(
+                convert.people(world.people(), PERSON_RADIUS, world.time, self.param("map_frame"))
+            )
         for robot in self._robots:
             robot.publish_odometry(world)
             if scan:
@@ -152,46 +154,6 @@ class SimNode(ManagedNode):
         assert self._world is not None
         now = self._world.time + 1e-6
         return math.floor(now * rate_hz) > math.floor((now - STEP_S) * rate_hz)
-
-    def _score(self, request: Score.Request, response: Score.Response) -> Score.Response:
-        world = self._world
-        if world is None or not self.active:
-            response.message = "the simulation is not active"
-        elif request.begin:
-            response.message = self._begin_scoring(world, request.instruction)
-            response.ok = not response.message
-        elif self._scorer is None:
-            response.message = "no episode was begun"
-        else:
-            measures = self._scorer.score(stopped=True)
-            response.ok = True
-            response.success, response.spl, response.soft_spl = (
-                measures.success,
-                measures.spl,
-                measures.soft_spl,
-            )
-            response.distance_to_goal_m = measures.distance_to_goal_m
-            response.path_length_m, response.elapsed_s = measures.path_length_m, measures.elapsed_s
-            response.collisions = measures.collisions
-            response.shortest_path_m = self._shortest_path_m
-            self._scorer = None
-        return response
-
-    def _begin_scoring(self, world: Simulator, instruction: str) -> str:
-        """Start an episode where the robot stands; why that cannot be, else an empty string."""
-        house, pose = world.house, world.pose()
-        targets = matching_items(house, instruction)
-        field = self._grid.distance_field(goal_region(house, self._grid, targets, SUCCESS_DISTANCE_M))
-        if not targets or not np.isfinite(field).any():
-            things = sorted({f"{item.colour} {item.category}" for item in house.items})
-            return f'house {house.seed} has nothing that "{instruction}" names; it has: {", ".join(things)}'
-        self._shortest_path_m = path_length(self._grid.descend(field, pose[:2]))
-        start = (float(pose[0]), float(pose[1]), float(pose[2]))
-        task = NavigationTask(
-            house.seed, start, Goal(instruction), targets, time_limit_s(house), self._shortest_path_m
-        )
-        self._scorer = Scorer(world, task, self._grid)
-        return ""
 
 
 def main() -> None:

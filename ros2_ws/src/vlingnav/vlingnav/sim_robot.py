@@ -10,7 +10,6 @@ from sensor_msgs.msg import CameraInfo, LaserScan
 
 from vlingnav import convert, topics
 from vlingnav.node import ManagedNode
-from vlingnav_interfaces.msg import People, Person
 from vlingnav_policy.types import Odometry
 from vlingnav_sim.scene import PERSON_RADIUS
 from vlingnav_sim.simulator import Simulator
@@ -72,20 +71,19 @@ class SimRobot:
         self._scan.publish(message)
         if not self._node.param("publish_people"):
             return
-        people = People()
-        people.header.stamp = convert.stamp(world.time)
-        people.header.frame_id = self._node.param("odom_frame")
         x0, y0, yaw = world.pose(self._index)
-        for x, y, vx, vy in world.people():
-            bearing, distance = math.atan2(y - y0, x - x0) - yaw, math.hypot(x - x0, y - y0)
+        seen = []
+        for person in world.people():
+            bearing, distance = (
+                math.atan2(person[1] - y0, person[0] - x0) - yaw,
+                math.hypot(*(person[:2] - (x0, y0))),
+            )
             ray = round((bearing - scan.angle_min) / scan.angle_increment) % len(scan.ranges)
             # Whoever stands behind a wall or a wardrobe is farther away than the lidar sees there.
             if distance < _SEEN and not scan.ranges[ray] < distance - PERSON_RADIUS - 0.15:
-                person = Person(radius=PERSON_RADIUS)
-                person.position.x, person.position.y = float(x), float(y)
-                person.velocity.x, person.velocity.y = float(vx), float(vy)
-                people.people.append(person)
-        self._people.publish(people)
+                seen.append(person)
+        frame = self._node.param("odom_frame")
+        self._people.publish(convert.people(seen, PERSON_RADIUS, world.time, frame))
 
     def publish_camera(self, world: Simulator) -> None:
         """Colour, depth where it is asked for, and the camera's calibration."""

@@ -15,11 +15,12 @@ from geometry_msgs.msg import Twist, TwistStamped
 from nav_msgs.msg import Odometry, Path
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CameraInfo, Image, LaserScan
+from sensor_msgs.msg import CameraInfo, Image, Joy, LaserScan
+from std_msgs.msg import Bool
 from visualization_msgs.msg import MarkerArray
 
 from vlingnav_interfaces.action import Navigate
-from vlingnav_interfaces.msg import People, ReasoningTrace, SafetyState
+from vlingnav_interfaces.msg import Intervention, People, ReasoningTrace, SafetyState, Takeover
 from vlingnav_interfaces.srv import Score
 
 NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -27,7 +28,7 @@ STREAM = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
 COMMAND = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 RECORD = QoSProfile(depth=20, reliability=ReliabilityPolicy.RELIABLE)
 LATCHED = QoSProfile(
-    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
+    depth=20, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )
 
 
@@ -47,15 +48,26 @@ SCAN = Topic("scan", LaserScan, NEWEST)
 ODOM = Topic("odom", Odometry, STREAM)
 GROUND_TRUTH = Topic("ground_truth", Odometry, STREAM)
 PEOPLE = Topic("people", People, NEWEST)
+PEOPLE_TRUTH = Topic("people_truth", People, NEWEST)
 PLAN = Topic("plan", Path, COMMAND)
 REASONING = Topic("reasoning", ReasoningTrace, RECORD)
 CMD_VEL_POLICY = Topic("cmd_vel_policy", TwistStamped, COMMAND)
+CMD_VEL_TELEOP = Topic("cmd_vel_teleop", TwistStamped, COMMAND)
 CMD_VEL_DESIRED = Topic("cmd_vel_desired", TwistStamped, COMMAND)
 CMD_VEL_DESIRED_UNSTAMPED = Topic("cmd_vel_desired", Twist, COMMAND)
 CMD_VEL = Topic("cmd_vel", TwistStamped, COMMAND)
 CMD_VEL_UNSTAMPED = Topic("cmd_vel", Twist, COMMAND)
+REASONING_MARKERS = Topic("reasoning_markers", MarkerArray, LATCHED)
 SAFETY_STATE = Topic("safety_state", SafetyState, RECORD)
 SAFETY_MARKERS = Topic("safety_markers", MarkerArray, COMMAND)
+JOY = Topic("joy", Joy, STREAM)
+KEYBOARD = Topic("keyboard", Joy, RECORD)
+CMD_VEL_RVIZ = Topic("cmd_vel_rviz", TwistStamped, COMMAND)
+CMD_VEL_RVIZ_UNSTAMPED = Topic("cmd_vel_rviz", Twist, COMMAND)
+TAKEOVER_BUTTON = Topic("takeover_button", Bool, RECORD)
+EMERGENCY_STOP = Topic("emergency_stop", Bool, RECORD)
+TAKEOVER = Topic("takeover", Takeover, RECORD)
+INTERVENTION = Topic("intervention", Intervention, LATCHED)
 CLOCK = Topic("/clock", Clock, NEWEST)
 DIAGNOSTICS = Topic("/diagnostics", DiagnosticArray, RECORD)
 

@@ -11,7 +11,7 @@ import argparse
 import contextlib
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ from vlingnav_cli import UserError
 if TYPE_CHECKING:
     from rclpy.executors import Executor
     from rclpy.node import Node
+
+    from vlingnav.errands import Request
 
 LOG_FORMAT = "[{severity}] {name}: {message}"
 
@@ -96,22 +98,58 @@ def running(demo: str, values: dict[str, Value]) -> Iterator[tuple[Node, Executo
 
 
 def run(args: argparse.Namespace) -> dict[str, Any] | None:
-    """Bring a demo up; with a goal, go there and end, else stay until Ctrl-C."""
+    """Bring a demo up; with goals, go there and end, else stay until Ctrl-C."""
     from vlingnav.lifecycle import wait_until
 
     given = {a: getattr(args, a.name) for a in graph.ARGUMENTS}
     values = {a.name: graph.default(a, args.demo) if v is None else v for a, v in given.items()}
-    values["contains"] = values["contains"] or args.goal or ""
-    if args.goal is not None and args.demo != "navigate":
-        raise UserError(f"--goal needs the demo navigate, not {args.demo}")
+    goals = _goals(args, values)
+    if args.demo not in graph.FLEET and goals:
+        values["contains"] = values["contains"] or args.goal[0]
     if not values["simulation"] and not graph.members(args.demo, simulation=False):
         raise UserError(f"demo {args.demo} is nothing but simulation; leave --no-simulation out")
-    with signals_as_interrupt(), running(args.demo, values) as (node, executor, supervisor):
-        if args.goal is None:
-            with contextlib.suppress(KeyboardInterrupt):
-                print("press Ctrl-C to end", flush=True)
-                wait_until(executor, lambda: False, math.inf, supervisor.check)
-            return None
-        from vlingnav.go import Request, go
+    with (
+        signals_as_interrupt(),
+        running(args.demo, values) as (node, executor, supervisor),
+        _terminal(args.demo, node) as status,
+    ):
+        if args.demo in graph.FLEET and (goals or (values["missions"] and values["simulation"])):
+            from vlingnav.fleet import go_together, missions_of
 
-        return go(node, executor, Request(args.goal, time_limit_s=args.time_limit), supervisor.check)
+            missions = goals or missions_of(node, executor, args.time_limit, supervisor.check)
+            return go_together(executor, missions, supervisor.check)
+        if goals:
+            from vlingnav.go import go
+
+            return go(node, executor, next(iter(goals.values())), supervisor.check, status)
+        with contextlib.suppress(KeyboardInterrupt):
+            print("press Ctrl-C to end", flush=True)
+            wait_until(executor, lambda: False, math.inf, supervisor.check)
+        return None
+
+
+def _goals(args: argparse.Namespace, values: dict[str, Value]) -> dict[str, Request]:
+    """The goals that `--goal` gives, the first to the first robot and so on, by the robots' namespaces."""
+    from vlingnav.errands import Request
+
+    robots = graph.namespaces(args.demo, str(values["namespace"]))
+    if args.goal and "policy" not in graph.DEMOS[args.demo]:
+        raise UserError(f"--goal needs a demo that goes somewhere, not {args.demo}")
+    if len(args.goal) > len(robots):
+        raise UserError(f"there are {len(args.goal)} goals for {len(robots)} robots; leave some out")
+    return {
+        robot: Request(text, time_limit_s=args.time_limit)
+        for robot, text in zip(robots, args.goal, strict=False)
+    }
+
+
+@contextmanager
+def _terminal(demo: str, node: Node) -> Iterator[Callable[[], str]]:
+    """Where a demo has teleop, this terminal is its keyboard; gives what says who has the robot."""
+    if "teleop" not in graph.DEMOS[demo]:
+        yield str
+        return
+    from vlingnav.terminal import Terminal
+
+    with Terminal(node) as terminal:
+        yield lambda: terminal.status
