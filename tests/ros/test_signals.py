@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -25,3 +28,25 @@ def test_without_that_it_does_not() -> None:
         signal.raise_signal(signal.SIGINT)
         done.append("block")
     assert not done
+
+
+def test_a_node_that_is_ending_is_not_killed_by_more_signals() -> None:
+    program = """
+from vlingnav.arbiter_node import ArbiterNode
+from vlingnav.node import run
+
+def made():
+    node = ArbiterNode()
+    print("up", flush=True)
+    return node
+
+run(made)
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as node:
+        assert node.stdout is not None and node.stdout.readline() == "up\n"
+        code = None
+        while code is None:  # `ros2 launch` repeats it once, anywhere on the way
+            node.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = node.wait(timeout=0.01)
+    assert code == 0

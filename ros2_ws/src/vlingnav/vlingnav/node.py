@@ -33,6 +33,7 @@ from vlingnav import topics
 from vlingnav.diagnostics import Diagnostics
 from vlingnav.freshness import Input
 from vlingnav.params import Parameter, declare
+from vlingnav.signals import SIGNALS
 from vlingnav.supervision import end_with_supervisor
 
 Result: TypeAlias = Any  # rclpy's TransitionCallbackReturn, which type checkers cannot see into
@@ -235,7 +236,7 @@ def run(node_class: Callable[[], ManagedNode]) -> None:
     stop: list[int] = []
     # rclpy's own handlers shut the context down at once, and "zero" could no longer be said.
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS:
         signal.signal(number, lambda received, _frame: stop.append(received))
     executor = SingleThreadedExecutor()
     node = None
@@ -253,3 +254,6 @@ def run(node_class: Callable[[], ManagedNode]) -> None:
             node.trigger_shutdown()
             node.destroy_node()
         rclpy.shutdown()
+        for number in SIGNALS:
+            # `ros2 launch` repeats Ctrl-C, perhaps while Python ends, when any other handler is gone.
+            signal.signal(number, signal.SIG_IGN)
