@@ -40,6 +40,7 @@ from vlingnav_train.export import export_model
 from vlingnav_train.optimise import Board, OptimiserConfig, claim, means, optimise
 from vlingnav_train.policy_network import PolicyNetwork, Prediction, Prompt
 from vlingnav_train.samples import Demonstrations, SampleConfig
+from vlingnav_train.sight_cache import SightCache
 from vlingnav_train.tower import load_tower
 
 
@@ -198,9 +199,10 @@ def _start(config: ImitationConfig, tower_file: Path) -> Nano:
 def train_imitation(config: ImitationConfig, tower_file: Path, out: Path) -> None:
     """All rounds, on a GPU where there is one, in all processes that `torchrun` started.
 
-    `out` holds the demonstrations, and after each round the exported model, `nano.pt`, `log.json` and the
-    curves; `round<N>.pt` are kept, for the last one need not be the best. Cut off, it goes on from there: no
-    house is collected twice, no finished round learned again, and one in its middle since its last 500 steps.
+    `out` holds the demonstrations, what is seen in them, and after each round the exported model, `nano.pt`,
+    `log.json` and the curves; `round<N>.pt` are kept, for the last one need not be the best. Cut off, it goes
+    on from there: no house is collected twice, no finished round learned again, and one in its middle since its
+    last 500 steps.
 
     Raises:
         ValueError: `out` holds another training, or see `load_tower`.
@@ -211,11 +213,12 @@ def train_imitation(config: ImitationConfig, tower_file: Path, out: Path) -> Non
     claim(out, {"imitation": asdict(config), "network": asdict(nano.config)})
     data = Demonstrations(nano.history, nano.memory, nano.config.scale, config.samples)
     held_out = {task: Demonstrations(nano.history, nano.memory, nano.config.scale) for task in TASKS}
+    see = SightCache(nano, out / "seen")
 
     def add(demonstration: Demonstration) -> None:
         part = held_out[demonstration.task] if demonstration.house % config.held_out == 0 else data
         for each in (demonstration, demonstration.mirrored()):
-            part.add(each, *nano.tokens(each.goal, each.frames))
+            part.add(each, *see(each))
 
     learned = {*nano.tasks, *(task for this in config.rounds if this.houses for task, _ in this.tasks)}
     for folder in config.also:

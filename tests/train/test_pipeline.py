@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from vlingnav_cli.main import main
+from vlingnav_datasets import Demonstration
 from vlingnav_policy import load_policy
 from vlingnav_policy.history import HistoryConfig
 from vlingnav_policy.memory import MemoryConfig
@@ -26,6 +27,7 @@ from vlingnav_train.networks import LanguageEncoder, NanoConfig, VisionTower
 from vlingnav_train.optimise import Board, OptimiserConfig, optimise
 from vlingnav_train.questions import TESTED, Questions
 from vlingnav_train.samples import Demonstrations
+from vlingnav_train.sight_cache import Seen, SightCache
 from vlingnav_train.tower import TowerConfig, train_tower
 from vlingnav_train.views import collect_house
 from vlingnav_train.vocabulary import CATEGORIES, CLASSES, tokenizer
@@ -122,6 +124,32 @@ def test_training_sees_what_the_robot_sees(model: Path, demonstrations: list) ->
     assert not len(shown)
     assert np.allclose(np.stack([frame.tokens for frame in seen]), tokens, atol=0.02)
     assert not np.allclose(tokens[0], tokens[-1], atol=0.02)
+
+
+def test_what_was_seen_is_seen_once(
+    tmp_path: Path, demonstrations: list[Demonstration], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kept(nano: Nano, demonstration: Demonstration) -> Seen | None:
+        def too_late(*_: object) -> Seen:
+            raise LookupError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(nano, "tokens", too_late)
+            try:
+                return SightCache(nano, tmp_path)(demonstration)
+            except LookupError:
+                return None
+
+    nano, one, other = untrained(), *demonstrations[:2]
+    assert kept(nano, one) is None
+    seen = SightCache(nano, tmp_path)(one)
+    again = kept(nano, one)
+    assert again is not None and all(np.array_equal(*pair) for pair in zip(seen, again, strict=True))
+    assert kept(nano, other) is None and kept(nano, one.mirrored()) is None
+    assert kept(nano, replace(one, instruction="find the sofa")) is None
+    with torch.no_grad():
+        next(iter(nano.tower.parameters())).add_(1.0)
+    assert kept(nano, one) is None
 
 
 def test_replayed_memory_equals_lived_memory(model: Path, demonstrations: list) -> None:  # type: ignore[type-arg]
