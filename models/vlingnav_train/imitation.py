@@ -201,8 +201,8 @@ def train_imitation(config: ImitationConfig, tower_file: Path, out: Path) -> Non
 
     `out` holds the demonstrations, what is seen in them, and after each round the exported model, `nano.pt`,
     `log.json` and the curves; `round<N>.pt` are kept, for the last one need not be the best. Cut off, it goes
-    on from there: no house is collected twice, no finished round learned again, and one in its middle since its
-    last 500 steps.
+    on from there: no house is collected twice, no finished round learned again, and one in its middle since
+    its last 500 steps.
 
     Raises:
         ValueError: `out` holds another training, or see `load_tower`.
