@@ -1,4 +1,4 @@
-"""`vlingnav annotate` and `vlingnav dataset`."""
+"""`vlingnav annotate`, `vlingnav dataset` and `vlingnav replay`."""
 
 from __future__ import annotations
 
@@ -85,6 +85,62 @@ def run_dataset(args: argparse.Namespace) -> dict[str, Any]:
         texts = "\n  ".join(problem.text for problem in problems)
         raise CommandFailed(f"{args.dataset} has {len(problems)} problems:\n  {texts}", figures)
     return figures
+
+
+def add_replay(parser: argparse.ArgumentParser) -> None:
+    """Run recorded episodes through a policy, and show where it differs from what was driven."""
+    parser.add_argument("dataset", type=Path, help="folder of the dataset, or of what a robot recorded")
+    parser.add_argument(
+        "--policy", default="nano", help="name, folder or address of the policy (default: %(default)s)"
+    )
+    parser.add_argument("--engine", default="cpu", help="what it runs on (default: %(default)s)")
+    parser.add_argument(
+        "--episode", type=int, action="append", metavar="N", help="this one alone; again for more of them"
+    )
+    parser.add_argument("--plot", type=Path, help="picture to write (default: replay.png in the dataset)")
+    parser.set_defaults(run=run_replay)
+
+
+def run_replay(args: argparse.Namespace) -> dict[str, Any]:
+    """Replay, print figures and the largest differences, draw them."""
+    from tqdm import tqdm
+
+    from vlingnav_cli import CommandFailed, UserError
+    from vlingnav_datasets.lerobot_v3 import DatasetError
+    from vlingnav_datasets.replay import find_dataset, replay, summary, table
+    from vlingnav_datasets.replay_plot import draw
+    from vlingnav_policy import ManifestError, PolicyUnavailable
+    from vlingnav_policy.load import load_policy, version_of
+    from vlingnav_policy.remote.address import without_token
+
+    try:
+        root = find_dataset(args.dataset)
+        policy = load_policy(args.policy, engine=args.engine)
+        with tqdm(unit="episode", desc=root.name) as bar:
+            done = replay(root, policy, args.episode, lambda index: bar.update())
+    except (DatasetError, ManifestError) as error:
+        raise UserError(str(error)) from error
+    except PolicyUnavailable as error:
+        raise CommandFailed(str(error)) from error
+    name = version_of(without_token(args.policy), policy)
+    figures = {"dataset": str(root), "policy": name, **summary(done)}
+    for index, reason in done.skipped.items():
+        print(f"episode {index} is left out: {reason}")
+    if not done.steps:
+        raise CommandFailed(f"{name} could be asked nothing of {root}", figures)
+    apart, stops, thoughts = figures["distance_m"], figures["stops"], figures["thoughts"]
+    plot = args.plot or root / "replay.png"
+    draw(done, root, plot, f"{name} on {root}")
+    print(f"{root}: {figures['episodes']} episodes, {figures['steps']:,} steps by {name}, {plot}")
+    if apart["median"] is not None:
+        print(f"apart: median {apart['median']:.2f} m, 95 % below {apart['p95']:.2f} m")
+    print(f"stops: {_agreement(stops)}; thoughts: {_agreement(thoughts)}")
+    print(table(done))
+    return figures
+
+
+def _agreement(counts: dict[str, int]) -> str:
+    return f"{counts['both']} then and now, {counts['then']} then only, {counts['now']} now only"
 
 
 def _who(args: argparse.Namespace, lexicon: Lexicon) -> Who:

@@ -61,6 +61,11 @@ def available() -> list[str]:
     return sorted(path.parent.name for path in CHECKPOINTS.glob("*/read.onnx"))
 
 
+def version_of(name: str, policy: Policy) -> str:
+    """`name`, and of which weights where they are here: "nano@1f3a9c2e"."""
+    return f"{name}@{policy.manifest.version}" if isinstance(policy, LearnedPolicy) else name
+
+
 def load_policy(
     name_or_path: str | Path,
     threads: int = 2,

@@ -77,6 +77,12 @@ class Manifest:
     format: int = FORMAT
     runtime: str = NANO
 
+    @property
+    def version(self) -> str:
+        """Eight hex digits that differ wherever anything in the manifest does, and so with any weight."""
+        text = json.dumps(asdict(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
     def write(self, directory: Path, *others: str) -> None:
         """Write `manifest.json` with the hashes of every graph in `directory`, and of the `others` there."""
         hashes = {name: sha256(directory / name) for name in (*(f"{g}.onnx" for g in self.graphs), *others)}

@@ -60,7 +60,7 @@ def test_launch_files_parse_and_describe_their_arguments(demo: str) -> None:
     assert {a.name for a in arguments} == {a.name for a in graph.arguments(demo)}
     assert all(a.description for a in arguments)
     nodes = [entity for entity in description.entities if isinstance(entity, LifecycleNode)]
-    assert len(nodes) == len(graph.placed(demo, "robot"))
+    assert len(nodes) == len(graph.placed(demo, "robot", record=True))
 
 
 def test_rviz_shows_topics_that_there_are() -> None:

@@ -20,7 +20,7 @@ class Episode:
         goal: what was asked for.
         time_limit_s: it ends then [s].
         started: ROS time of its acceptance [s]; 0 until the first `/clock` has come.
-        ended: resolves to its outcome and a sentence.
+        ended: resolves to its result.
         path_length_m: driven so far, by odometry [m].
         thought, summary, memory: the policy's newest.
         distance_m: to the target, as the policy believes now [m]; NaN while unknown.

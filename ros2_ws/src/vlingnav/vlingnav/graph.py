@@ -22,11 +22,13 @@ class Node:
         name: its name at run time.
         remaps: topic names as it knows them, and as graphs without an arbiter call them.
         simulates: it stands for the world: it makes the time the others follow, and no robot runs it.
+        records: it only listens, and runs where that is asked for.
     """
 
     name: str
     remaps: tuple[tuple[str, str], ...] = ()
     simulates: bool = False
+    records: bool = False
 
     @property
     def module(self) -> str:
@@ -66,14 +68,15 @@ NODES = {
         Node("policy"),
         Node("teleop"),
         Node("arbiter"),
+        Node("recorder", records=True),
     )
 }
 
 DEMOS: dict[str, tuple[str, ...]] = {
-    "navigate": ("sim", "safety", "controller", "policy"),
-    "multi_robot": ("sim", "safety", "controller", "policy"),
-    "takeover": ("sim", "safety", "arbiter", "teleop", "controller", "policy"),
-    "teleop": ("sim", "safety", "arbiter", "teleop"),
+    "navigate": ("recorder", "sim", "safety", "controller", "policy"),
+    "multi_robot": ("recorder", "sim", "safety", "controller", "policy"),
+    "takeover": ("recorder", "sim", "safety", "arbiter", "teleop", "controller", "policy"),
+    "teleop": ("recorder", "sim", "safety", "arbiter", "teleop"),
     "sim": ("sim",),
     "safety": ("safety",),
 }
@@ -114,6 +117,8 @@ ARGUMENTS = (
         "Take cmd_vel_desired as TwistStamped; false for senders of Twist.",
         "safety.desired_stamped",
     ),
+    Argument("record", False, "Record every episode, as a bag and in a dataset."),
+    Argument("recordings", "runs/recorded", "Folder of what is recorded.", "recorder.folder"),
     Argument(
         "missions",
         True,
@@ -136,12 +141,12 @@ def default(argument: Argument, demo: str) -> Value:
     return DEFAULTS.get(demo, {}).get(argument.name, argument.default)
 
 
-def members(demo: str, simulation: bool = True) -> tuple[Node, ...]:
-    """Nodes of a demo; without those that simulate on a real robot."""
+def members(demo: str, simulation: bool = True, record: bool = False) -> tuple[Node, ...]:
+    """Nodes of a demo: on a real robot without those that simulate, with those that record if asked for."""
     nodes = tuple(NODES[name] for name in DEMOS[demo])
     if "arbiter" in DEMOS[demo]:
         nodes = tuple(replace(node, remaps=()) for node in nodes)
-    return tuple(node for node in nodes if simulation or not node.simulates)
+    return tuple(n for n in nodes if (simulation or not n.simulates) and (record or not n.records))
 
 
 def namespaces(demo: str, namespace: str) -> tuple[str, ...]:
@@ -164,14 +169,14 @@ class Placed:
         return f"/{self.namespace}/{self.node.name}" if self.namespace else f"/{self.node.name}"
 
 
-def placed(demo: str, namespace: str, simulation: bool = True) -> tuple[Placed, ...]:
+def placed(demo: str, namespace: str, simulation: bool = True, record: bool = False) -> tuple[Placed, ...]:
     """All nodes of a demo: those of each robot in its namespace; one world, in none if robots share it.
 
     Who shares a world is told of the others: `sim.robots`, the namespaces it simulates, and
     `safety.neighbours`, those whose odometry is listened to. Robots that a policy drives keep to the right of
     one another.
     """
-    robots, nodes = namespaces(demo, namespace), members(demo, simulation)
+    robots, nodes = namespaces(demo, namespace), members(demo, simulation, record)
     if len(robots) == 1:
         return tuple(Placed(node, robots[0]) for node in nodes)
     manners: tuple[tuple[str, Value], ...] = (("right_of_way", True),) if "policy" in DEMOS[demo] else ()
@@ -200,6 +205,8 @@ def arguments(demo: str) -> tuple[Argument, ...]:
         unused.add("use_sim_time")
     if demo not in FLEET:
         unused.add("missions")
+    if "recorder" not in DEMOS[demo]:
+        unused.add("record")
     if len(DEMOS[demo]) > 1:  # our own nodes give and take TwistStamped
         unused |= {"stamped", "desired_stamped"}
     mine = ("", *DEMOS[demo])

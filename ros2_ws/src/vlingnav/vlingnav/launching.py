@@ -52,9 +52,9 @@ def describe(demo: str) -> LaunchDescription:
                 argument.name, default_value=default, description=argument.description, choices=choices
             )
         )
-    nodes = graph.placed(demo, _NAMESPACE)
-    # The missions begin once every node is active.
-    waited_for = {placed.name for placed in nodes}
+    nodes = graph.placed(demo, _NAMESPACE, record=True)
+    # The missions begin once every node is active; nobody waits for a recorder, which need not run.
+    waited_for = {placed.name for placed in nodes if not placed.node.records}
     for placed in nodes:
 
         def begin(_context: LaunchContext, name: str = placed.name) -> list:
@@ -107,6 +107,8 @@ def _lifecycle_node(placed: graph.Placed, demo: str, once_active: list) -> list:
         text = ParameterValue(_named(value), value_type=str) if isinstance(value, str) else value
         parameters.append({name: text})
     condition = IfCondition(simulation) if node.simulates else None
+    if node.records:
+        condition = IfCondition(LaunchConfiguration("record"))
 
     def end_with_it(_event: Event, context: LaunchContext) -> Shutdown | None:
         # Every node ends in a shutdown, and a second one would be an error.

@@ -26,6 +26,7 @@ from vlingnav.worker import Worker
 from vlingnav_interfaces.action import Navigate
 from vlingnav_interfaces.msg import ReasoningTrace
 from vlingnav_policy import LearnedPolicy
+from vlingnav_policy.load import version_of
 from vlingnav_policy.manifest import CameraSpec
 from vlingnav_policy.memory import Memory
 from vlingnav_policy.remote.address import without_token
@@ -94,7 +95,7 @@ class PolicyNode(ManagedNode):
 
     def configure(self) -> None:
         """Load the policy; its absence or a mismatch is a fault of one sentence."""
-        name = self._name = without_token(self.param("policy"))
+        name = without_token(self.param("policy"))
         try:
             self._policy = policies.load(
                 self.param("policy"), self._camera(), self.param("engine"), self.progress
@@ -107,7 +108,8 @@ class PolicyNode(ManagedNode):
         if self._memory_file is not None:
             self._check_memory(name, self._memory_file)
         self.diagnostics.note("progress", "loaded")
-        self.diagnostics.note("policy", name)
+        self._version = version_of(name, self._policy)
+        self.diagnostics.note("policy", self._version)
         self.diagnostics.note("provider", getattr(self._policy, "provider", "none"))
         self._history = OdometryBuffer()
         self._stamps_fault = self._away = ""
@@ -120,6 +122,8 @@ class PolicyNode(ManagedNode):
             ready.trigger()
 
         self._worker = Worker(self._decide, deliver)
+        self._goals = self.output(topics.GOAL)
+        self._results = self.output(topics.RESULT)
         self._plan = self.output(topics.PLAN)
         self._reasoning = self.output(topics.REASONING)
         self._thoughts = self.output(topics.REASONING_MARKERS)
@@ -192,21 +196,17 @@ class PolicyNode(ManagedNode):
         self._away = ""
         episode = Episode(goal, request.time_limit_s or self.param("time_limit_s"), self.now())
         self._episode, self._handle = episode, handle
+        self._goals.publish(request)
         self.get_logger().info(f'goal: "{goal.instruction}"')
-        outcome, message = await episode.ended
-        self.get_logger().info(f'goal "{goal.instruction}" ended: {message}')
-        if outcome == Navigate.Result.ARRIVED:
+        result = await episode.ended
+        self.get_logger().info(f'goal "{goal.instruction}" ended: {result.message}')
+        if result.outcome == Navigate.Result.ARRIVED:
             handle.succeed()
         elif handle.is_cancel_requested:
             handle.canceled()
         else:
             handle.abort()
-        return Navigate.Result(
-            outcome=outcome,
-            message=message,
-            elapsed_s=self.now() - episode.started,
-            path_length_m=episode.path_length_m,
-        )
+        return result
 
     def _check(self, goal: Goal) -> None:
         """Ask a policy that can tell whether it can take on `goal`; raises ValueError if it cannot."""
@@ -228,7 +228,15 @@ class PolicyNode(ManagedNode):
             return
         episode, self._episode = self._episode, None
         self._stand()
-        episode.ended.set_result((outcome, message))
+        result = Navigate.Result(
+            outcome=outcome,
+            message=message,
+            elapsed_s=self.now() - episode.started,
+            path_length_m=episode.path_length_m,
+        )
+        self._results.publish(result)
+        self._goals.publish(Navigate.Goal())
+        episode.ended.set_result(result)
 
     # Sensors in, plans out.
 
@@ -303,7 +311,7 @@ class PolicyNode(ManagedNode):
             summary=answer.summary or "",
             memory=episode.memory,
             latency_s=latency,
-            policy=self._name,
+            policy=self._version,
         )
         trace.header.stamp, trace.header.frame_id = convert.stamp(answer.stamp), self.param("base_frame")
         self._reasoning.publish(trace)

@@ -27,6 +27,9 @@ NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 STREAM = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
 COMMAND = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 RECORD = QoSProfile(depth=20, reliability=ReliabilityPolicy.RELIABLE)
+STATE = QoSProfile(
+    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
+)
 LATCHED = QoSProfile(
     depth=20, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )
@@ -49,6 +52,9 @@ ODOM = Topic("odom", Odometry, STREAM)
 GROUND_TRUTH = Topic("ground_truth", Odometry, STREAM)
 PEOPLE = Topic("people", People, NEWEST)
 PEOPLE_TRUTH = Topic("people_truth", People, NEWEST)
+# What the robot is after now, an empty instruction when nothing; and how a goal ended, said just before.
+GOAL = Topic("goal", Navigate.Goal, STATE)
+RESULT = Topic("result", Navigate.Result, RECORD)
 PLAN = Topic("plan", Path, COMMAND)
 REASONING = Topic("reasoning", ReasoningTrace, RECORD)
 CMD_VEL_POLICY = Topic("cmd_vel_policy", TwistStamped, COMMAND)

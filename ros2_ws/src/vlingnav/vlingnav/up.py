@@ -69,7 +69,8 @@ def running(demo: str, values: dict[str, Value]) -> Iterator[tuple[Node, Executo
 
         from vlingnav.lifecycle import bring_up
 
-        nodes = graph.placed(demo, str(values["namespace"]), bool(values["simulation"]))
+        simulation, record = bool(values["simulation"]), bool(values["record"])
+        nodes = graph.placed(demo, str(values["namespace"]), simulation, record)
         supervisor = Supervisor()
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         node = rclpy.create_node("up", namespace=str(values["namespace"]))
@@ -86,7 +87,8 @@ def running(demo: str, values: dict[str, Value]) -> Iterator[tuple[Node, Executo
                 "" if number == 0 else f" (elsewhere: export ROS_DOMAIN_ID={number})"
             )
             robots = f" for each of {graph.FLEET[demo]} robots" if demo in graph.FLEET else ""
-            print(f"starting {', '.join(graph.DEMOS[demo])}{robots} on {where}", flush=True)
+            names = dict.fromkeys(entry.node.name for entry in nodes)
+            print(f"starting {', '.join(names)}{robots} on {where}", flush=True)
             bring_up(node, executor, [entry.name for entry in nodes], supervisor.check)
             print("all nodes are active", flush=True)
             yield node, executor, supervisor
