@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from pathlib import Path
 
 from vlingnav_policy import ManifestError, Policy, load_policy
+from vlingnav_policy.load import directory_of
 from vlingnav_policy.manifest import CameraSpec
 from vlingnav_policy.nano import NanoPolicy
 from vlingnav_policy.remote import ServedElsewhere, is_address
 
-__all__ = ["ManifestError", "load"]
+__all__ = ["ManifestError", "load", "place"]
+
+
+def place(name: str) -> Path | None:
+    """The folder that `name` means now, links followed; None of a policy that has none.
+
+    Of a policy that learns, `name` is a link that leads to another folder once there is a better version; see
+    `vlingnav_policy.versions`.
+    """
+    if ":" in name:
+        return None
+    try:
+        return directory_of(name)
+    except ManifestError:
+        return None
 
 
 def load(
