@@ -1,9 +1,10 @@
-"""`vlingnav bench act`."""
+"""`vlingnav bench act` and `vlingnav rollback`."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlingnav_cli.arguments import count
@@ -112,3 +113,23 @@ def _episode(
         times.append(1e3 * (time.perf_counter() - begin))
         after(step)
     return times
+
+
+def add_rollback(parser: argparse.ArgumentParser) -> None:
+    """Put the previous version of a policy that learns in use again; once more undoes that."""
+    parser.add_argument("versions", type=Path, help="folder of the versions, as of vlingnav learn")
+    parser.set_defaults(run=run_rollback)
+
+
+def run_rollback(args: argparse.Namespace) -> dict[str, Any]:
+    """Change the link, and say what is in use from the next goal on."""
+    from vlingnav_cli import UserError
+    from vlingnav_policy.manifest import ManifestError
+    from vlingnav_policy.versions import Versions
+
+    try:
+        name = Versions(args.versions).roll_back()
+    except (OSError, ManifestError) as error:
+        raise UserError(str(error)) from error
+    print(f"version {name} is in use from the next goal on")
+    return {"version": name}

@@ -66,6 +66,23 @@ def version_of(name: str, policy: Policy) -> str:
     return f"{name}@{policy.manifest.version}" if isinstance(policy, LearnedPolicy) else name
 
 
+def directory_of(name_or_path: str | Path) -> Path:
+    """The folder of a policy that is shipped, by its name, or of another one, by its path.
+
+    Links are followed: who reads one file after the other reads all of one model (see `versions`).
+
+    Raises:
+        ManifestError: there is none.
+    """
+    for directory in (CHECKPOINTS / str(name_or_path), Path(name_or_path)):
+        if directory.is_dir():
+            return directory.resolve()
+    names = ", ".join(available()) or "none"
+    raise ManifestError(
+        f"no policy {str(name_or_path)!r}: not a folder, and not one of those shipped ({names})"
+    )
+
+
 def load_policy(
     name_or_path: str | Path,
     threads: int = 2,
@@ -105,14 +122,7 @@ def load_exported(
             thread of its own; None for one robot.
         progress: told what is going on; with TensorRT that takes minutes the first time.
     """
-    for directory in (CHECKPOINTS / str(name_or_path), Path(name_or_path)):
-        if directory.is_dir():
-            break
-    else:
-        names = ", ".join(available()) or "none"
-        raise ManifestError(
-            f"no policy {str(name_or_path)!r}: not a folder, and not one of those shipped ({names})"
-        )
+    directory = directory_of(name_or_path)
     runtime = Manifest.parse(directory).runtime
     if runtime == NANO:
         return NanoPolicy.load(directory, threads, thinking, engine, batching, progress)

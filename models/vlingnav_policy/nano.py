@@ -5,7 +5,8 @@ tower's cells are compared with the goal's query, kept, thinned and pooled by `F
 any length costs the same per step. A goal image goes through the tower once: `goal` makes a query of it, as
 `language` does of words, and its tokens are read beside those of the frames. `read` answers as if no thought
 were due and says whether one is; then the thought and its summary are written, and the action comes after
-them (VLingNav, arXiv 2601.08665, section 3).
+them (VLingNav, arXiv 2601.08665, section 3). A model that was corrected by a person has one more graph,
+`edit`, which runs once per decision and changes it a little; see `vlingnav_policy.edit`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from vlingnav_policy.edit import edit_trajectory, features
 from vlingnav_policy.engines import Engine, open_engine
 from vlingnav_policy.engines.batching import BatchConfig, share
 from vlingnav_policy.history import Frame, FrameHistory, HistoryConfig
@@ -118,9 +120,19 @@ class NanoPolicy:
         thesaurus = Thesaurus.read(directory / THESAURUS_FILE) if has_thesaurus else Thesaurus({})
         return cls(manifest, engines, thinking, thesaurus)
 
-    def another(self) -> NanoPolicy:
-        """One more on the same engines, with an episode and a memory of its own."""
-        return NanoPolicy(self.manifest, self._engines, self.thinking, self._thesaurus)
+    def another(self, edit: Engine | None = None) -> NanoPolicy:
+        """One more on the same engines, with an episode and a memory of its own.
+
+        Args:
+            edit: what edits its decisions, in place of the model's own graph for that.
+        """
+        engines = self._engines if edit is None else {**self._engines, "edit": edit}
+        return NanoPolicy(self.manifest, engines, self.thinking, self._thesaurus)
+
+    @property
+    def edit(self) -> Engine | None:
+        """What edits its decisions, if anything does."""
+        return self._engines.get("edit")
 
     @property
     def provider(self) -> str:
@@ -225,7 +237,8 @@ class NanoPolicy:
         if "goal" in self._engines:
             prompt["goal"] = self._goal.tokens[None]
             real.append(self._goal.tokens.any(axis=1))
-        out: Mapping[str, NDArray[Any]] = self._engines["read"].run(prompt)
+        read: Mapping[str, NDArray[Any]] = self._engines["read"].run(prompt)
+        out = read
         thought = summary = memory = None
         stops = float(out["stop"][0])
         self._calm *= 1.0 / (1.0 + np.exp(float(out["think"][0])))
@@ -241,14 +254,19 @@ class NanoPolicy:
             self._written[self._step] = stamp, pose.copy()
             self._thought = Note(tuple(said), stamp, pose.copy(), thought=True)
         seen, x, y, _ = out["found"][0]
+        trajectory = out["mean"][0] * self._scale
+        # A stop cannot be taken back, and a thought can talk itself into one: both must want it.
+        stops = min(stops, float(out["stop"][0]))
+        if "edit" in self._engines:
+            seen_by_head = features(read, out, velocity[0])[None]
+            speed, turn, readier = self._engines["edit"].run({"features": seen_by_head})["edit"][0].tolist()
+            trajectory = edit_trajectory(trajectory, self.manifest.dt_s, speed, turn)
+            stops += readier
         return Decision(
-            trajectory=out["mean"][0] * self._scale,
+            trajectory=trajectory,
             dt=self.manifest.dt_s,
             stamp=observation.stamp,
-            # A stop cannot be taken back, and a thought can talk itself into one: both must want it.
-            stop=bool(
-                1.0 / (1.0 + np.exp(-min(stops, float(out["stop"][0])))) > self.manifest.stop_threshold
-            ),
+            stop=bool(1.0 / (1.0 + np.exp(-stops)) > self.manifest.stop_threshold),
             thought=thought,
             summary=summary,
             memory=memory,

@@ -1,4 +1,4 @@
-"""`vlingnav rlif-experts`, `vlingnav rlif-bench`."""
+"""`vlingnav rlif-experts`, `rlif-bench`, `rlif-nav`, and `vlingnav learn`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from vlingnav_cli.arguments import count
+from vlingnav_cli.arguments import count, house_range, rooms
 
 RUNS = Path("runs/rlif")
 ENVIRONMENTS = ("hopper", "walker2d")
@@ -90,3 +90,90 @@ def run_rlif_bench(args: argparse.Namespace) -> dict[str, Any]:
     print(f"return {figures['return_mean']:.0f}, 95 % {shown}; the expert's {figures['expert_return']:.0f}")
     print(f"{out / 'curves.png'}: the way there")
     return figures
+
+
+def add_rlif_nav(parser: argparse.ArgumentParser) -> None:
+    """Let a policy that searches houses learn from a scripted person's takeovers, and measure it."""
+    parser.add_argument(
+        "--policy", default="nano", help="nano, or the folder of an exported model (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--houses", type=house_range, default=range(600_000, 600_420), metavar="FIRST:END",
+        help="seeds to learn in, each method once through all of them (default: 600000:600420)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--test", type=house_range, default=range(710_000, 710_150), metavar="FIRST:END",
+        help="seeds to be measured in, never learned from (default: 710000:710150)",
+    )  # fmt: skip
+    parser.add_argument("--rounds", type=count, default=6, help="of learning (default: %(default)s)")
+    parser.add_argument("--max-rooms", type=rooms, default=4, help="largest house (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of networks and noise (default: %(default)s)")
+    parser.add_argument("--processes", type=count, default=None, help="default: one per core")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=RUNS / "nav",
+        help="folder for models and the curve; what was begun there is gone on with (default: %(default)s)",
+    )
+    parser.set_defaults(run=run_rlif_nav)
+
+
+def run_rlif_nav(args: argparse.Namespace) -> dict[str, Any]:
+    """Learn by RLIF and by cloning, and print how they compare with the policy as it was."""
+    from vlingnav_cli import UserError
+    from vlingnav_policy import ManifestError
+    from vlingnav_train.rlif.nav.episodes import Watching
+    from vlingnav_train.rlif.nav.study import NavConfig, rlif_nav
+
+    try:
+        config = NavConfig(
+            (args.houses.start, args.houses.stop), (args.test.start, args.test.stop), args.rounds,
+            Watching(args.policy, args.max_rooms), seed=args.seed,
+        )  # fmt: skip
+        figures = rlif_nav(config, args.out, args.processes)
+    except (OSError, ValueError, ManifestError) as error:
+        raise UserError(str(error)) from error
+    for name, row in {"before": figures["before"], **figures["methods"]}.items():
+        (low, high), (least, most) = row["takeovers_per_100m_ci95"], row["success_ci95"]
+        print(
+            f"{name:<7} {row['takeovers_per_100m']:.1f} takeovers per 100 m (95 % {low:.1f}–{high:.1f}), "
+            f"success alone {row['success']:.1%} ({least:.1%}–{most:.1%}), {row['houses']} houses"
+        )
+    print(f"{args.out / 'takeovers.png'}: the way there; {args.out / 'rlif' / 'model'}: the edited policy")
+    return figures
+
+
+def add_learn(parser: argparse.ArgumentParser) -> None:
+    """Learn from the takeovers that a robot recorded, and put a better version of its policy in use."""
+    parser.add_argument("dataset", type=Path, help="recorded by the robot; it may go on recording")
+    parser.add_argument(
+        "--versions", type=Path, required=True,
+        help="folder of the policy's versions; give the robot its link: policy:=FOLDER/current",
+    )  # fmt: skip
+    parser.add_argument(
+        "--policy", default="nano", help="what is edited while there is no version (default: %(default)s)"
+    )
+    parser.add_argument("--method", choices=("rlif", "bc"), default="rlif", help="default: %(default)s")
+    parser.add_argument(
+        "--minutes", type=float, default=5.0, help="of learning, at most (default: %(default)s)"
+    )
+    parser.set_defaults(run=run_learn)
+
+
+def run_learn(args: argparse.Namespace) -> dict[str, Any]:
+    """Learn one version; prints what came of it, or why there is none."""
+    from dataclasses import asdict
+
+    from vlingnav_cli import UserError
+    from vlingnav_datasets.lerobot_v3 import DatasetError
+    from vlingnav_policy import ManifestError
+    from vlingnav_policy.versions import Versions
+    from vlingnav_train.rlif.nav.learner import LearnConfig, learn_version
+
+    try:
+        config = LearnConfig(minutes=args.minutes, method=args.method)
+        learned = learn_version(args.dataset, Versions(args.versions), args.policy, config)
+    except (OSError, ValueError, DatasetError, ManifestError) as error:
+        raise UserError(str(error)) from error
+    print(learned.why)
+    return asdict(learned)

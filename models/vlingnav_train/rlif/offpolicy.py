@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vlingnav_train.rlif.method import Setting
+from vlingnav_train.rlif.networks import Actor
 from vlingnav_train.rlif.replay import Replay, mixed
 from vlingnav_train.rlif.rlpd import Rlpd
 from vlingnav_train.rlif.trial import Moment
@@ -36,6 +37,11 @@ class OffPolicy(ABC):
     @abstractmethod
     def judge(self, moment: Moment) -> tuple[float, float]:
         """The reward of a moment, and its mask: 0 if nothing comes after it, else 1."""
+
+    @property
+    def actor(self) -> Actor:
+        """What acts."""
+        return self.learner.actor
 
     def act(self, observation: NDArray[Any], explore: bool) -> NDArray[np.float32]:
         """See `Method`."""

@@ -15,6 +15,8 @@ The authors' code (github.com/pd-perry/RLIF, d177b9b) is not quite their text. W
   the next start. The transition has -1, whoever drove, and that start comes after it. Where only the time
   was over nobody stepped in: reward 0, and the last state is worth what it always is.
 - There, prior data keep the rewards of the task. Here demonstrations are judged like everything else.
+
+Where a task can be done, as a search can, nobody takes over once it is: 0, and the end.
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ from vlingnav_train.rlif.trial import Moment
 
 
 class Rlif(OffPolicy):
-    """The takeover is the reward, and nothing ends."""
+    """The takeover is the reward, and only what is done ends."""
 
     def judge(self, moment: Moment) -> tuple[float, float]:
         """-1 for what made somebody step in."""
-        return (-1.0 if moment.before_takeover or moment.fell else 0.0), 1.0
+        return (-1.0 if moment.before_takeover or moment.fell else 0.0), float(not moment.arrived)

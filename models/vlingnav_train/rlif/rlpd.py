@@ -51,12 +51,17 @@ class RlpdConfig:
 
 
 class Rlpd:
-    """The learner for observations of `observation` numbers and actions of `action` in [-1, 1]."""
+    """The learner for observations of `observation` numbers and actions of `action` in [-1, 1].
+
+    Attributes:
+        anchor: what the actor pays for the sum of squares of an action; 0, unless actions are changes of what
+            is good already, and shall be small where the critics see no reason.
+    """
 
     def __init__(
         self, observation: int, action: int, config: RlpdConfig, seed: int, device: torch.device
     ) -> None:
-        self.config, self.device = config, device
+        self.config, self.device, self.anchor = config, device, 0.0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # the same networks on every device, and nobody else's numbers disturbed
             actor = Actor(observation, action, config.width, config.layers)
@@ -96,8 +101,8 @@ class Rlpd:
         temperature = self.log_temperature.exp().detach()
         action, likelihood = self.actor.sample(batch.observation, self._noise)
         self.critics.requires_grad_(False)  # nobody would use these gradients
-        loss = (temperature * likelihood - self.critics(batch.observation, action).mean(dim=0)).mean()
-        _descend(self._actor_optimiser, loss)
+        cost = temperature * likelihood + self.anchor * action.square().sum(dim=-1)
+        _descend(self._actor_optimiser, (cost - self.critics(batch.observation, action).mean(dim=0)).mean())
         self.critics.requires_grad_(True)
         entropy = -likelihood.detach().mean()
         _descend(self._temperature_optimiser, self.log_temperature.exp() * (entropy - self._entropy))

@@ -27,6 +27,7 @@ class Moment:
         reward: of the task.
         fell: the episode ended by failure; not by its time being over.
         before_takeover: the robot drove, and the person takes over for the next step.
+        arrived: the task is done, and nothing comes after.
     """
 
     observation: NDArray[Any]
@@ -37,6 +38,7 @@ class Moment:
     reward: float
     fell: bool
     before_takeover: bool = False
+    arrived: bool = False
 
 
 class Trial:

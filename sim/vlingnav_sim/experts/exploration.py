@@ -96,6 +96,11 @@ class Exploration:
         self._last: Array | None = None
         self._view_range = config.view_range
 
+    @property
+    def seen_m2(self) -> float:
+        """Floor that has been seen [m^2]."""
+        return float((self.seen & self._grid.free).sum()) * self._grid.resolution**2
+
     def forget(self) -> None:
         """Everything has been seen in vain: start again, and trust the camera less far."""
         self.seen[:] = False

@@ -77,6 +77,11 @@ class SearchingExpert:
         """Index of the target the robot has seen, if any."""
         return None if self._approach is None else self._approach.target
 
+    @property
+    def seen_m2(self) -> float:
+        """Floor that the robot has seen [m^2]; less again once all has been seen in vain."""
+        return self._exploration.seen_m2
+
     def reset(self, goal: Goal) -> None:
         """Start a new search.
 

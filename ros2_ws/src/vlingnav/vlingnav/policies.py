@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from pathlib import Path
 
-from vlingnav_policy import ManifestError, Policy, load_policy
+from vlingnav_policy import LearnedPolicy, ManifestError, Policy, load_policy
+from vlingnav_policy.load import directory_of
 from vlingnav_policy.manifest import CameraSpec
-from vlingnav_policy.nano import NanoPolicy
 from vlingnav_policy.remote import ServedElsewhere, is_address
 
-__all__ = ["ManifestError", "load"]
+__all__ = ["ManifestError", "load", "place"]
+
+
+def place(name: str) -> Path | None:
+    """The folder that `name` means now, links followed; None of a policy that has none.
+
+    Of a policy that learns, `name` is a link that leads to another folder once there is a better version; see
+    `vlingnav_policy.versions`.
+    """
+    if ":" in name:
+        return None
+    try:
+        return directory_of(name)
+    except ManifestError:
+        return None
 
 
 def load(
@@ -35,7 +50,7 @@ def load(
     module, colon, factory = name.partition(":")
     if not colon or is_address(name):
         policy = load_policy(name, engine=engine, progress=progress)
-        if isinstance(policy, NanoPolicy):
+        if isinstance(policy, LearnedPolicy):
             policy.manifest.check_camera(camera)
         elif isinstance(policy, ServedElsewhere):
             policy.camera = camera

@@ -95,7 +95,8 @@ class PolicyNode(ManagedNode):
 
     def configure(self) -> None:
         """Load the policy; its absence or a mismatch is a fault of one sentence."""
-        name = without_token(self.param("policy"))
+        name = self._name = without_token(self.param("policy"))
+        self._place = policies.place(self.param("policy"))
         try:
             self._policy = policies.load(
                 self.param("policy"), self._camera(), self.param("engine"), self.progress
@@ -271,6 +272,8 @@ class PolicyNode(ManagedNode):
 
     def _decide(self, look: Look) -> Decision:
         """In the worker thread: the only place that touches the policy."""
+        if look.episode is not self._current:
+            self._take_up()
         policy, file, goal = self._policy, self._memory_file, look.episode.goal
         if file is None or not isinstance(policy, RemembersInWords):
             if look.episode is not self._current:
@@ -284,6 +287,22 @@ class PolicyNode(ManagedNode):
         if decision.thought is not None:
             policy.memory.for_next_run().save(file)
         return decision
+
+    def _take_up(self) -> None:
+        """Between two goals, in the worker thread: the version that is in use by now, of one that learns."""
+        place = policies.place(self.param("policy"))
+        if place is None or place == self._place:
+            return
+        try:
+            self._policy = policies.load(str(place), self._camera(), self.param("engine"))
+        except policies.ManifestError as error:
+            self.get_logger().error(f"going on with the policy in {self._place}, not with {place}: {error}")
+            return
+        self._place = place
+        self._version = version_of(self._name, self._policy)
+        self.diagnostics.note("policy", self._version)
+        self.diagnostics.note("version", place.name)
+        self.get_logger().info(f"policy: {place}")
 
     def _take_answers(self) -> None:
         while not self._answers.empty():
