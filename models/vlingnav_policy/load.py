@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol, Self, runtime_checkable
@@ -139,3 +140,20 @@ def load_exported(
         ) from error
     policy: LearnedPolicy = load(directory, threads, thinking, engine)
     return policy
+
+
+def load_shared(
+    name_or_path: str | Path,
+    threads: int = 2,
+    engine: str = "cpu",
+    batching: BatchConfig = BatchConfig(),
+    progress: Callable[[str], None] = lambda text: None,
+) -> Callable[[], Policy]:
+    """What makes a policy for each of many robots: of one engine here, or each with a connection elsewhere.
+
+    Args, raises: as `load_policy` and `load_exported`.
+    """
+    if is_address(str(name_or_path)):
+        remote_policy(str(name_or_path))  # what is wrong with the address is known now
+        return partial(remote_policy, str(name_or_path))
+    return load_exported(name_or_path, threads, engine=engine, batching=batching, progress=progress).another

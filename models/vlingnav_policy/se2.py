@@ -43,3 +43,8 @@ def exponential(twist: Array) -> NDArray[np.float64]:
     vx, vy, yaw = twist
     sine, versine = (1.0, 0.5 * yaw) if abs(yaw) < 1e-6 else (np.sin(yaw) / yaw, (1.0 - np.cos(yaw)) / yaw)
     return np.array([sine * vx - versine * vy, versine * vx + sine * vy, yaw])
+
+
+def arc(begin: Array, end: Array, share: float) -> NDArray[np.float64]:
+    """Return the pose at a share of the way from `begin (3,)` to `end (3,)` at constant body velocity."""
+    return np.asarray(compose(begin, exponential(share * logarithm(relative(begin, end)))), np.float64)

@@ -34,6 +34,24 @@ class Odometry:
 
 
 @dataclass(frozen=True)
+class Underway:
+    """What the robot goes on with while a policy decides: the rest of the policy's last trajectory.
+
+    A policy may make its next one continue it (`chunks.flow`), so that the two need no joining.
+
+    Attributes:
+        rows: `(R, 3)` float32, R at least 1; as `Decision.trajectory`, in the body frame of the observation:
+            row k is due `(k + 1) * dt` after its stamp.
+        dt: time between rows [s].
+        delay: of these rows, so many will have been driven when the decision is there.
+    """
+
+    rows: NDArray[np.float32]
+    dt: float
+    delay: int
+
+
+@dataclass(frozen=True)
 class Observation:
     """One look at the world.
 
@@ -43,6 +61,7 @@ class Observation:
         depth: optional `(H, W)` float32, distance along the optical axis [m]; 0 where unknown.
         odometry: optional, taken at `stamp`.
         proprioception: optional `(P,)` float32, robot-specific (an arm's joints, say).
+        underway: what the robot does meanwhile; None when it stands, or when no time passes meanwhile.
     """
 
     rgb: NDArray[np.uint8]
@@ -50,6 +69,7 @@ class Observation:
     depth: NDArray[np.float32] | None = None
     odometry: Odometry | None = None
     proprioception: NDArray[np.float32] | None = None
+    underway: Underway | None = None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""One episode, the way the robot runs it: policy, tracker, safety filter, motors.
+"""One episode, the way the robot runs it: policy, chunk executor, tracker, safety filter, motors.
 
-The loop is the one of the ROS graph without ROS: the policy decides every `decision_period_s`, the tracker
-and the safety filter run at the control rate. A policy that is late or wrong cannot pass the filter here
+The loop is the one of the ROS graph without ROS: the policy decides every `Rates.decision_s`, the
+executor, the tracker and the safety filter run at the control rate. Time stands still while the policy
+decides. A policy that is late or wrong cannot pass the filter here
 either.
 """
 
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from vlingnav_policy.chunks import Chunk, ChunkExecutor
 from vlingnav_policy.se2 import relative
 from vlingnav_policy.tracker import TrajectoryTracker
 from vlingnav_policy.types import Decision, Observation, Policy
@@ -81,28 +83,27 @@ def filtered(
 
 
 class ControlLoop:
-    """Tracker and safety filter between decisions and the motors of one robot."""
+    """Executor, tracker and safety filter between decisions and the motors of one robot."""
 
     def __init__(
         self, simulator: Simulator, robot: int = 0, safety: SafetyFilter | None = None, rates: Rates = Rates()
     ) -> None:
         self._simulator, self._robot, self._safety, self._rates = simulator, robot, safety, rates
         limits = simulator.robots[robot].limits
-        self._tracker = TrajectoryTracker(limits.velocity)
+        self._executor, self._tracker = ChunkExecutor(), TrajectoryTracker(limits.velocity)
 
     def follow(self, decision: Decision, odometry_at_capture: Array, duration_s: float) -> None:
         """Drive along `decision` for `duration_s` [s]; `odometry_at_capture (3,)` is where it was made."""
         sim, robot = self._simulator, self._robot
+        if decision.stop:
+            self._executor.stand()
+        else:
+            self._executor.take(Chunk.placed(decision, odometry_at_capture), sim.time)
         for _ in range(round(duration_s / self._rates.control_s)):
-            pose = sim.pose(robot)
-            command = self._tracker.command(
-                decision.trajectory,
-                decision.dt,
-                sim.time - decision.stamp,
-                relative(odometry_at_capture, pose),
-            )
-            if decision.stop:
-                command = np.zeros(3)
+            ahead = self._executor.at(sim.time, self._tracker.lookahead_s)
+            command = np.zeros(3)
+            if ahead is not None:
+                command = self._tracker.command(relative(sim.pose(robot), ahead))
             if self._safety is not None:
                 command = filtered(sim, robot, self._safety, command)
             commands = np.zeros((len(sim.robots), 3))

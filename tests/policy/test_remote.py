@@ -39,6 +39,7 @@ from vlingnav_policy.nano import NanoPolicy, ThinkingConfig
 from vlingnav_policy.remote import codec, images, wire
 from vlingnav_policy.remote.client import WirePolicy
 from vlingnav_policy.remote.server import PolicyServer, ServerConfig
+from vlingnav_policy.types import Underway
 
 TOKEN = "a token"
 GOAL = Goal("find the red chair")
@@ -179,6 +180,7 @@ def test_all_of_an_observation_and_a_goal_arrives(serve: Serve) -> None:
         observation(1.0, (48, 64, 3)),
         depth=np.full((48, 64), 1.5, np.float32),
         proprioception=np.arange(3, dtype=np.float32),
+        underway=Underway(np.arange(6, dtype=np.float32).reshape(2, 3), 0.2, 1),
     )
     there.reset(goal)
     there.act(seen)
@@ -193,6 +195,8 @@ def test_all_of_an_observation_and_a_goal_arrives(serve: Serve) -> None:
     ):
         np.testing.assert_array_equal(ours, theirs)
         assert ours.dtype == theirs.dtype
+    np.testing.assert_array_equal(policy.seen.underway.rows, seen.underway.rows)  # type: ignore[union-attr]
+    assert (policy.seen.underway.dt, policy.seen.underway.delay) == (0.2, 1)
 
 
 def act_message(**changes: Any) -> bytes:

@@ -7,8 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from vlingnav_policy import se2
+from vlingnav_policy.chunks import Chunk, ChunkExecutor
 from vlingnav_policy.se2 import compose, relative, wrap
 from vlingnav_policy.tracker import TrajectoryTracker
+from vlingnav_policy.types import Decision
 
 T, DT, CONTROL, LATENCY = 8, 0.2, 0.05, 0.1
 DIFF, OMNI = (0.6, 0.0, 1.5), (1.0, 0.6, 1.5)
@@ -37,20 +40,20 @@ def follow(
 
     A plan holds the path's true future poses in the body frame at capture, and is in use 0.1 s later.
     """
-    tracker, acceleration = TrajectoryTracker(limits), np.array([1.5, 1.5, 6.0])
+    tracker, executor, acceleration = TrajectoryTracker(limits), ChunkExecutor(), np.array([1.5, 1.5, 6.0])
     pose, velocity = np.array(start), np.zeros(3)
-    plans: list[tuple[float, np.ndarray, np.ndarray]] = []
+    plans: list[Chunk] = []
     poses, velocities = [], []
     for tick in range(round(seconds / CONTROL)):
         now = tick * CONTROL
         if tick % 4 == 0:
             future = np.array([path(now + (k + 1) * DT) for k in range(T)])
-            plans.append((now, pose.copy(), relative(pose, future).astype(np.float32)))
-        arrived = [plan for plan in plans if now - plan[0] >= LATENCY - 1e-9]
-        command = np.zeros(3)
-        if arrived:
-            stamp, capture, trajectory = arrived[-1]
-            command = tracker.command(trajectory, DT, now - stamp, relative(capture, pose))
+            decision = Decision(relative(pose, future).astype(np.float32), DT, now)
+            plans.append(Chunk.placed(decision, pose))
+        if plans and now - plans[0].stamp >= LATENCY - 1e-9:
+            executor.take(plans.pop(0), now)
+        ahead = executor.at(now, tracker.lookahead_s)
+        command = np.zeros(3) if ahead is None else tracker.command(relative(pose, ahead))
         assert np.all(np.abs(command) <= np.array(limits) + 1e-12)
         for _ in range(5):
             velocity = velocity + np.clip(command - velocity, -acceleration * 0.01, acceleration * 0.01)
@@ -133,60 +136,51 @@ def test_comes_back_to_the_line(offset: float) -> None:
     assert (np.sign(offset) * poses[:, 1]).min() > -0.05
 
 
+def command(
+    path: Path, age: float, pose: np.ndarray, limits: tuple[float, float, float] = DIFF
+) -> np.ndarray:
+    """What is commanded at `pose`, `age` after a plan along `path` was made at the origin."""
+    tracker, executor = TrajectoryTracker(limits), ChunkExecutor()
+    rows = np.array([path((k + 1) * DT) for k in range(T)])
+    executor.take(Chunk.placed(Decision(rows.astype(np.float32), DT, 0.0), np.zeros(3)), age)
+    ahead = executor.at(age, tracker.lookahead_s)
+    assert ahead is not None
+    return tracker.command(relative(pose, ahead))
+
+
 @pytest.mark.parametrize("limits", [DIFF, OMNI])
 def test_noise_makes_no_chatter(limits: tuple[float, float, float]) -> None:
     """Asked to stand, with odometry noise of 2 mm and 2 mrad, it commands next to nothing."""
     tracker, rng = TrajectoryTracker(limits), np.random.default_rng(0)
-    commands = [tracker.command(np.zeros((T, 3)), DT, 0.1, rng.normal(0.0, 0.002, 3)) for _ in range(500)]
+    commands = [tracker.command(relative(rng.normal(0.0, 0.002, 3), np.zeros(3))) for _ in range(500)]
     assert np.abs(commands).max() < 0.05
 
 
 def test_age_and_motion_matter() -> None:
     """One trajectory serves for a second; re-anchoring is what keeps the command right."""
-    tracker, path = TrajectoryTracker(DIFF), arc(0.5, 1.0)
-    trajectory = np.array([path((k + 1) * DT) for k in range(T)])
+    path = arc(0.5, 1.0)
     for age in (0.0, 0.4, 0.8, 1.2):
-        np.testing.assert_allclose(
-            tracker.command(trajectory, DT, age, path(age)), [0.5, 0.0, 1.0], atol=0.02
-        )
-    stale = tracker.command(trajectory, DT, 0.8, np.zeros(3))
+        np.testing.assert_allclose(command(path, age, path(age)), [0.5, 0.0, 1.0], atol=0.02)
+    stale = command(path, 0.8, np.zeros(3))
     assert not np.allclose(stale, [0.5, 0.0, 1.0], atol=0.05)
 
 
 def test_yaw_goes_the_way_the_waypoints_go() -> None:
     """Yaw that passes pi between waypoints is the same turn, not a turn back."""
-    yaw = wrap(3.0 + 0.2 * np.arange(1, T + 1))
-    trajectory = np.column_stack([np.zeros((T, 2)), yaw])
-    command = TrajectoryTracker(DIFF).command(trajectory, DT, 0.2, np.array([0.0, 0.0, 3.2]))
-    assert command[2] == pytest.approx(1.0, abs=0.05)
-
-
-def test_old_trajectory_stops() -> None:
-    trajectory = np.array([arc(0.5, 0.0)((k + 1) * DT) for k in range(T)])
-    tracker = TrajectoryTracker(DIFF)
-    assert tracker.command(trajectory, DT, 2 * T * DT - 0.01, np.zeros(3))[0] > 0.0
-    np.testing.assert_array_equal(
-        tracker.command(trajectory, DT, 2 * T * DT + 0.01, np.zeros(3)), np.zeros(3)
-    )
+    turned = command(arc(0.0, 1.0), 0.2, np.array([0.0, 0.0, 0.2]))
+    assert turned[2] == pytest.approx(1.0, abs=0.05)
+    rows = np.column_stack([np.zeros((T, 2)), wrap(3.0 + 0.2 * np.arange(1, T + 1))])
+    chunk = Chunk(rows, DT, 0.0, np.array([0.0, 0.0, 3.0]))
+    yaws = np.unwrap([chunk.at(t, se2.arc)[2] for t in np.arange(0.0, T * DT, 0.02)])
+    np.testing.assert_allclose(np.diff(yaws), 0.02, atol=1e-6)
 
 
 def test_limits_keep_the_curvature() -> None:
-    trajectory = np.array([arc(1.2, 1.2)((k + 1) * DT) for k in range(T)])
-    command = TrajectoryTracker(DIFF).command(trajectory, DT, 0.0, np.zeros(3))
-    assert command[0] == pytest.approx(0.6)
-    assert command[2] / command[0] == pytest.approx(1.0, abs=0.05)
+    wanted = command(arc(1.2, 1.2), 0.0, np.zeros(3))
+    assert wanted[0] == pytest.approx(0.6)
+    assert wanted[2] / wanted[0] == pytest.approx(1.0, abs=0.05)
 
 
-@pytest.mark.parametrize("bad", ["trajectory", "motion", "age", "shape"])
-def test_refuses_what_is_not_finite(bad: str) -> None:
-    trajectory, motion, age = np.zeros((T, 3)), np.zeros(3), 0.1
-    if bad == "trajectory":
-        trajectory[3, 1] = np.nan
-    elif bad == "motion":
-        motion[2] = np.inf
-    elif bad == "age":
-        age = np.nan
-    else:
-        trajectory = np.zeros((T, 2))
-    with pytest.raises(ValueError, match=r"finite|shape"):
-        TrajectoryTracker(DIFF).command(trajectory, DT, age, motion)
+def test_refuses_what_is_not_finite() -> None:
+    with pytest.raises(ValueError, match="not finite"):
+        TrajectoryTracker(DIFF).command(np.array([0.1, np.nan, 0.0]))

@@ -350,6 +350,13 @@ def arbiter() -> Iterator[Relay]:
 
 
 @pytest.fixture(scope="module")
+def controller() -> Iterator[Relay]:
+    """A controller and the arbiter after it; the test is the policy and the odometry."""
+    with relaying(["arbiter", "controller"]) as relay:
+        yield relay
+
+
+@pytest.fixture(scope="module")
 def teleop() -> Iterator[Relay]:
     """An arbiter and a teleop node; the test is RViz, `stick` the joystick."""
     with relaying(["arbiter", "teleop"]) as relay:

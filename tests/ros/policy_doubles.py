@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 
@@ -96,3 +97,33 @@ def gone() -> Elsewhere:
 def slow() -> Slow:
     """An engine that is far too slow."""
     return Slow((0.0, 0.0, 0.8))
+
+
+class Patient(Scripted):
+    """Takes a quarter of a second a look; told "fail" it fails, told "stop" it is there at once."""
+
+    def act(self, observation: Observation) -> Decision:
+        time.sleep(0.25)
+        if self.goal.instruction == "fail":
+            raise RuntimeError("out of ideas")
+        decision = super().act(observation)
+        return replace(decision, stop=self.goal.instruction == "stop")
+
+
+def patient() -> Patient:
+    """What several robots ask at once."""
+    return Patient((0.4, 0.0, 0.0))
+
+
+class Aware(Scripted):
+    """Thinks of what the robot goes on with."""
+
+    def act(self, observation: Observation) -> Decision:
+        under = observation.underway
+        thought = "nothing" if under is None else f"{len(under.rows)} rows, {under.delay} behind"
+        return replace(super().act(observation), thought=thought)
+
+
+def aware() -> Aware:
+    """Turns on the spot, and says what is under way."""
+    return Aware((0.0, 0.0, 0.8))

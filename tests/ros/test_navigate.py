@@ -19,6 +19,19 @@ from vlingnav_policy import Memory
 Result = Navigate.Result
 
 
+def waiting(robot: Any) -> float:
+    """For how much of the last second the controller had no plan, as it says [%]."""
+    said = [
+        float(value.value)
+        for _, message in robot.heard["/diagnostics"]
+        for status in message.status
+        if status.name == "/robot/controller"
+        for value in status.values
+        if value.key == "waiting for a plan [%]"
+    ]
+    return said[-1] if said else 0.0
+
+
 def zero(message: Any) -> bool:
     return bool(np.all(np.abs(convert.command(message.twist)) < 1e-6))
 
@@ -210,6 +223,19 @@ def test_a_policy_that_is_too_slow_does_not_drive_blind(robot: Any) -> None:
     robot.wait_standing()
     planned = max(t for t, m in robot.heard["plan"] if m.poses)
     assert robot.heard["ground_truth"][-1][0] - planned < 2.5, "it stood before the next plan came"
+    # It moves and waits in turn, which nobody is left to find out by looking at it.
+    robot.wait(lambda: waiting(robot) > 50.0, what="the share of time without a plan in diagnostics")
+    robot.wait(handle.cancel_goal_async().done)
+    assert robot.result(handle).outcome == Result.CANCELED
+    robot.use_policy("policy_doubles:spin")
+
+
+def test_a_policy_is_told_what_the_robot_goes_on_with(robot: Any) -> None:
+    robot.use_policy("policy_doubles:aware")
+    handle = robot.send("find the chair")
+    # Plans of 8 rows and 1.6 s, and a look each 0.4 s: 6 rows are ahead, and the next plan comes within one.
+    robot.wait(lambda: any(m.thought == "6 rows, 1 behind" for _, m in robot.heard["reasoning"]), what="it")
+    assert robot.heard["reasoning"][0][1].thought == "nothing"
     robot.wait(handle.cancel_goal_async().done)
     assert robot.result(handle).outcome == Result.CANCELED
     robot.use_policy("policy_doubles:spin")

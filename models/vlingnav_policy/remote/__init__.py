@@ -7,6 +7,8 @@
 | `openpi://HOST:PORT` | a policy server of openpi, with actions for a base (`openpi`) |
 | `openai://HOST:PORT?model=NAME` | a vision-language model behind a chat endpoint (`chat`) |
 
+(`ros://NODE`, a policy that another ROS node serves, is for the robot's nodes: `vlingnav.shared_policy`.)
+
 Every one keeps its caller no longer than `?timeout_s=` (1 s unless told otherwise): when no decision came by
 then, `act` raises `PolicyUnavailable`, and the robot stands. Later calls find the server again when it is
 back, and tell it the goal anew.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 
 from vlingnav_cli.arguments import count
 from vlingnav_policy.commands import ENGINES
@@ -42,29 +41,20 @@ def port(text: str) -> int:
 def run_serve(args: argparse.Namespace) -> None:
     """Listen until Ctrl-C or SIGTERM; clients show the token of VLINGNAV_TOKEN, or one made up here."""
     import asyncio
-    import functools
     import logging
     import os
     import secrets
     import signal
 
     from vlingnav_cli import UserError
-    from vlingnav_policy import ManifestError, Policy
-    from vlingnav_policy.engines.batching import BatchConfig
-    from vlingnav_policy.load import load_exported
-    from vlingnav_policy.remote import is_address, remote_policy
+    from vlingnav_policy import ManifestError
+    from vlingnav_policy.load import load_shared
     from vlingnav_policy.remote.address import without_token
     from vlingnav_policy.remote.server import PolicyServer, ServerConfig
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        if is_address(args.policy):
-            make: Callable[[], Policy] = functools.partial(remote_policy, args.policy)
-            make()
-        else:
-            make = load_exported(
-                args.policy, args.threads, engine=args.engine, batching=BatchConfig(), progress=logging.info
-            ).another
+        make = load_shared(args.policy, args.threads, args.engine, progress=logging.info)
     except ManifestError as error:
         raise UserError(str(error)) from error
 

@@ -22,11 +22,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from vlingnav_policy.manifest import ManifestError
-from vlingnav_policy.memory import Memory
-from vlingnav_policy.nano import NanoPolicy
 from vlingnav_policy.remote import codec, wire
-from vlingnav_policy.types import Policy, PolicyUnavailable, RemembersInWords
+from vlingnav_policy.remote.session import REFUSALS, Session
+from vlingnav_policy.types import Policy, PolicyUnavailable
 
 log = logging.getLogger(__name__)
 # A port scan, or a client that dies in the middle of a word, is not worth the tracebacks it gets here.
@@ -121,10 +119,10 @@ class PolicyServer:
     async def _answer(self, session: Session, message: str | bytes) -> bytes:
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, session.answer, message)
+            return await loop.run_in_executor(self._threads, _reply, session, self._name, message)
         except PolicyUnavailable as error:
             return codec.pack({"type": "failed", "reason": str(error)})
-        except (ValueError, ManifestError) as error:
+        except REFUSALS as error:
             return codec.pack({"type": "refused", "reason": str(error)})
         except Exception as error:
             log.exception("a policy failed")
@@ -132,46 +130,13 @@ class PolicyServer:
             return codec.pack({"type": "failed", "reason": reason})
 
 
-class Session:
-    """What one connection has of its own: a policy in the middle of an episode."""
-
-    def __init__(self, name: str, make: Callable[[], Policy]) -> None:
-        self._name, self._make = name, make
-        self._policy: Policy | None = None
-        self._ready = False
-
-    def answer(self, message: str | bytes) -> bytes:
-        """The answer to one request.
-
-        Raises:
-            ValueError: it is none, or cannot be carried out.
-            ManifestError: the policy was made for another camera.
-        """
-        request = wire.read_request(message)
-        if isinstance(request, wire.Reset):
-            self._ready = False
-            self._reset(request)
-            self._ready = True
-            return codec.pack({"type": "ready", "policy": self._name})
-        if self._policy is None or not self._ready:
-            raise ValueError("there is no goal; send a reset before the first act")
-        decision = self._policy.act(request)
-        entries = None
-        if decision.thought is not None and isinstance(self._policy, RemembersInWords):
-            entries = self._policy.memory.entries
-        return wire.pack_decision(decision, entries)
-
-    def _reset(self, request: wire.Reset) -> None:
-        self._policy = policy = self._policy or self._make()
-        if isinstance(policy, NanoPolicy) and request.camera is not None:
-            policy.manifest.check_camera(request.camera)
-        if request.memory is None:
-            policy.reset(request.goal)
-        elif isinstance(policy, RemembersInWords):
-            # Steps are counted anew from here on, also where an episode goes on.
-            policy.reset(request.goal, Memory(wire.AS_WRITTEN, entries=request.memory).for_next_run())
-        else:
-            raise ValueError(f"policy {self._name!r} keeps no memory in words; send nil for it")
+def _reply(session: Session, name: str, message: str | bytes) -> bytes:
+    """The answer to one request; raises as `wire.read_request` and `Session`."""
+    request = wire.read_request(message)
+    if isinstance(request, wire.Reset):
+        session.reset(request)
+        return codec.pack({"type": "ready", "policy": name})
+    return wire.pack_decision(*session.act(request))
 
 
 def _name(connection: ServerConnection) -> str:

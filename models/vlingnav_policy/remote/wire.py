@@ -11,6 +11,7 @@ it sends the next. A connection is a session with a policy of its own, which is 
               memory: [[step, summary], ...] of the episode so far or of an earlier run, or nil
     act       image; stamp [s]; odometry: {pose: [x, y, yaw], velocity: [vx, vy, wz]} or nil;
               depth: (H, W) float32 [m] or nil; proprioception: (P,) float32 or nil
+              underway: {rows: (R, 3) float32, dt [s], delay} or nil; may be left out
 
     ready     policy: its name                                                           (to a reset)
     decision  trajectory: (T, 3) float32; dt, stamp [s]; stop; thought, summary, memory: text or nil;
@@ -38,7 +39,7 @@ from vlingnav_policy.manifest import CameraSpec
 from vlingnav_policy.memory import Entry, MemoryConfig
 from vlingnav_policy.remote import codec, images
 from vlingnav_policy.remote.base import BadAnswer, rows
-from vlingnav_policy.types import Decision, Goal, Observation, Odometry
+from vlingnav_policy.types import Decision, Goal, Observation, Odometry, Underway
 
 SUBPROTOCOL = "vlingnav.1"
 AS_WRITTEN = MemoryConfig(budget=1 << 20)
@@ -71,7 +72,7 @@ def pack_reset(request: Reset, kind: str) -> bytes:
 
 def pack_act(observation: Observation, kind: str) -> bytes:
     """An observation; its image goes as `kind`, one of `images.FORMATS`."""
-    odometry = observation.odometry
+    odometry, underway = observation.odometry, observation.underway
     return codec.pack(
         {
             "type": "act",
@@ -82,6 +83,7 @@ def pack_act(observation: Observation, kind: str) -> bytes:
             else {"pose": odometry.pose.tolist(), "velocity": odometry.velocity.tolist()},
             "depth": observation.depth,
             "proprioception": observation.proprioception,
+            "underway": None if underway is None else dataclasses.asdict(underway),
         }
     )
 
@@ -171,7 +173,17 @@ def _read_act(fields: dict[str, Any]) -> Observation:
         depth,
         None if odometry is None else Odometry(_triple(odometry, "pose"), _triple(odometry, "velocity")),
         None if proprioception is None else _array(proprioception, "proprioception").reshape(-1),
+        _underway(fields.get("underway")),
     )
+
+
+def _underway(value: Any) -> Underway | None:
+    if value is None:
+        return None
+    rows = _array(value["rows"], "rows") if isinstance(value, dict) else None
+    if rows is None or rows.shape[1:] != (3,) or not len(rows):
+        raise ValueError("underway has no rows of three numbers; send a map that has some, or nil")
+    return Underway(rows, _number(value["dt"], "dt"), int(_number(value["delay"], "delay")))
 
 
 def _camera(value: Any) -> CameraSpec:

@@ -23,7 +23,7 @@ from nav_msgs.msg import Path
 from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image, LaserScan
 
-from vlingnav_interfaces.msg import People, Person
+from vlingnav_interfaces.msg import People, Person, ReasoningTrace
 from vlingnav_policy.types import Decision, Odometry
 from vlingnav_safety.types import Obstacles
 
@@ -235,3 +235,18 @@ def plan(message: Path) -> tuple[float, float, NDArray[np.float32]]:
     if dt <= 0.0 or not np.isfinite(waypoints).all():
         raise ValueError("the plan holds numbers that are not finite, or poses without times; it is ignored")
     return start, dt, waypoints
+
+
+def reasoning(decision: Decision, memory: str, latency_s: float, policy: str, frame: str) -> ReasoningTrace:
+    """What `policy` thought before a decision, with all that it then remembers in words."""
+    message = ReasoningTrace(
+        thinking=decision.thought is not None,
+        thought=decision.thought or "",
+        summary=decision.summary or "",
+        memory=memory,
+        stop=decision.stop,
+        latency_s=latency_s,
+        policy=policy,
+    )
+    message.header.stamp, message.header.frame_id = stamp(decision.stamp), frame
+    return message

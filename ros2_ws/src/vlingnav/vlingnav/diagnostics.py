@@ -24,6 +24,7 @@ class Diagnostics:
         self._window = window
         self._latencies: dict[str, deque[float]] = {}
         self._counts: dict[str, int] = {}
+        self._spent: dict[str, float] = {}
         self._notes: dict[str, str] = {}
         self._since: float | None = None
 
@@ -34,6 +35,10 @@ class Diagnostics:
     def count(self, name: str) -> None:
         """Count one event of a rate."""
         self._counts[name] = self._counts.get(name, 0) + 1
+
+    def spent(self, name: str, seconds: float) -> None:
+        """Add to the time that went into something [s]; reported as a share of all time."""
+        self._spent[name] = self._spent.get(name, 0.0) + seconds
 
     def note(self, name: str, value: str) -> None:
         """Set a line that stays until it is set again."""
@@ -52,7 +57,10 @@ class Diagnostics:
         if self._since is not None:
             for name, count in self._counts.items():
                 figures[f"{name} rate [Hz]"] = f"{count / (now - self._since):.1f}"
+            for name, seconds in self._spent.items():
+                figures[f"{name} [%]"] = f"{100.0 * seconds / (now - self._since):.0f}"
         self._counts = dict.fromkeys(self._counts, 0)
+        self._spent = dict.fromkeys(self._spent, 0.0)
         self._since = now
         for name, samples in self._latencies.items():
             p50, p95 = np.percentile(samples, [50, 95]) * 1e3

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from rclpy.task import Future
 
+from vlingnav_policy.chunks import Replanner
 from vlingnav_policy.types import Goal, Observation
 
 
@@ -20,24 +21,24 @@ class Episode:
         goal: what was asked for.
         time_limit_s: it ends then [s].
         started: ROS time of its acceptance [s]; 0 until the first `/clock` has come.
+        replanner: says when the policy is to be asked.
         ended: resolves to its result.
         path_length_m: driven so far, by odometry [m].
         thought, summary, memory: the policy's newest.
         distance_m: to the target, as the policy believes now [m]; NaN while unknown.
-        last_stamp: of the newest image given to the policy [s].
         lost_since: steady time since when an input is lost [s]; None while all are there.
     """
 
     goal: Goal
     time_limit_s: float
     started: float
+    replanner: Replanner
     ended: Future = field(default_factory=Future)
     path_length_m: float = 0.0
     thought: str = ""
     summary: str = ""
     memory: str = ""
     distance_m: float = math.nan
-    last_stamp: float = -math.inf
     lost_since: float | None = None
     _last_xy: Any = None
 

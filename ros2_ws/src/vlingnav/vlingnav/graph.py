@@ -23,12 +23,15 @@ class Node:
         remaps: topic names as it knows them, and as graphs without an arbiter call them.
         simulates: it stands for the world: it makes the time the others follow, and no robot runs it.
         records: it only listens, and runs where that is asked for.
+        serves: the node for which it works, where one serves that node of all robots; it takes that one's
+            arguments.
     """
 
     name: str
     remaps: tuple[tuple[str, str], ...] = ()
     simulates: bool = False
     records: bool = False
+    serves: str = ""
 
     @property
     def module(self) -> str:
@@ -69,12 +72,14 @@ NODES = {
         Node("teleop"),
         Node("arbiter"),
         Node("recorder", records=True),
+        Node("inference", serves="policy"),
     )
 }
 
 DEMOS: dict[str, tuple[str, ...]] = {
     "navigate": ("recorder", "sim", "safety", "controller", "policy"),
     "multi_robot": ("recorder", "sim", "safety", "controller", "policy"),
+    "fleet": ("recorder", "sim", "inference", "safety", "controller", "policy"),
     "takeover": ("recorder", "sim", "safety", "arbiter", "teleop", "controller", "policy"),
     "teleop": ("recorder", "sim", "safety", "arbiter", "teleop"),
     "sim": ("sim",),
@@ -82,13 +87,14 @@ DEMOS: dict[str, tuple[str, ...]] = {
 }
 """Nodes of each demo, in the order they are started; they are stopped in the reverse order."""
 
-FLEET = {"multi_robot": 4}
+FLEET = {"multi_robot": 4, "fleet": 2}
 """Demos with more than one robot, and how many; their namespaces are numbered: robot0, robot1, ..."""
 
 DEFAULTS: dict[str, dict[str, Value]] = {
-    "multi_robot": {"house": 800_018, "max_rooms": 4, "policy": "vlingnav.missions:pilot"}
+    "multi_robot": {"house": 800_018, "max_rooms": 4, "policy": "vlingnav.missions:pilot"},
+    "fleet": {"house": 800_018, "max_rooms": 4},
 }
-"""Arguments whose defaults are others in a demo. Its scripted policy knows that house and no other."""
+"""Arguments whose defaults are others in a demo. The scripted policy knows that house and no other."""
 
 ARGUMENTS = (
     Argument("robot", "diff", "Kind of robot: a file in config/robots.", "sim.robot"),
@@ -170,11 +176,11 @@ class Placed:
 
 
 def placed(demo: str, namespace: str, simulation: bool = True, record: bool = False) -> tuple[Placed, ...]:
-    """All nodes of a demo: those of each robot in its namespace; one world, in none if robots share it.
+    """All nodes of a demo: those of each robot in its namespace, and what robots share in none.
 
     Who shares a world is told of the others: `sim.robots`, the namespaces it simulates, and
     `safety.neighbours`, those whose odometry is listened to. Robots that a policy drives keep to the right of
-    one another.
+    one another. Where one engine serves all, their policies are reached by its node's address.
     """
     robots, nodes = namespaces(demo, namespace), members(demo, simulation, record)
     if len(robots) == 1:
@@ -183,15 +189,20 @@ def placed(demo: str, namespace: str, simulation: bool = True, record: bool = Fa
     worlds = [
         Placed(n, "", (("robots", ",".join(robots)), ("publish_people", True))) for n in nodes if n.simulates
     ]
+    servers = {node.serves: node for node in nodes if node.serves}
+
+    def told(node: Node, mine: str) -> tuple[tuple[str, Value], ...]:
+        if node.name == "safety":
+            return ("neighbours", ",".join(f"/{robot}" for robot in robots if robot != mine)), *manners
+        if node.name in servers:
+            return (("policy", f"ros://{servers[node.name].name}"),)
+        return ()
+
+    own = [node for node in nodes if not (node.simulates or node.serves)]
     return (
         *worlds,
-        *(
-            Placed(node, mine, (("neighbours", ",".join(others)), *manners) if node.name == "safety" else ())
-            for mine in robots
-            for others in [tuple(f"/{other}" for other in robots if other != mine)]
-            for node in nodes
-            if not node.simulates
-        ),
+        *(Placed(node, "") for node in servers.values()),
+        *(Placed(node, mine, told(node, mine)) for mine in robots for node in own),
     )
 
 
@@ -253,5 +264,5 @@ def overrides(node: Node, values: dict[str, Value]) -> dict[str, Value]:
     return {
         a.sets.partition(".")[2]: values[a.name]
         for a in ARGUMENTS
-        if a.name in values and a.sets.partition(".")[0] == node.name
+        if a.name in values and a.sets.partition(".")[0] == (node.serves or node.name)
     }

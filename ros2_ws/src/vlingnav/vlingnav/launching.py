@@ -100,7 +100,7 @@ def _lifecycle_node(placed: graph.Placed, demo: str, once_active: list) -> list:
     ]
     for argument in graph.arguments(demo):
         owner, _, parameter = argument.sets.partition(".")
-        if owner == node.name:
+        if owner == (node.serves or node.name):
             value = ParameterValue(LaunchConfiguration(argument.name), value_type=type(argument.default))
             parameters.append({parameter: value})
     for name, value in placed.parameters:

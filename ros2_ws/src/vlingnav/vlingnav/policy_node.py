@@ -24,8 +24,8 @@ from vlingnav.odometry import OdometryBuffer
 from vlingnav.params import Parameter
 from vlingnav.worker import Worker
 from vlingnav_interfaces.action import Navigate
-from vlingnav_interfaces.msg import ReasoningTrace
 from vlingnav_policy import LearnedPolicy
+from vlingnav_policy.chunks import Replanner
 from vlingnav_policy.load import version_of
 from vlingnav_policy.manifest import CameraSpec
 from vlingnav_policy.memory import Memory
@@ -49,8 +49,8 @@ class PolicyNode(ManagedNode):
         Parameter(
             "policy",
             "nano",
-            "Policy to run: a name in models/checkpoints, a folder, an address (vlingnav://HOST:PORT), or "
-            "module:factory.",
+            "Policy to run: a name in models/checkpoints, a folder, an address (ros://NODE, "
+            "vlingnav://HOST:PORT), or module:factory.",
         ),
         Parameter(
             "engine",
@@ -58,7 +58,11 @@ class PolicyNode(ManagedNode):
             "What an exported policy runs on, or not at all: cpu, cuda, onnx-tensorrt or tensorrt.",
         ),
         Parameter(
-            "rate_hz", 2.5, "Decisions per second asked of the policy, counted by image stamps.", (0.2, 30.0)
+            "rate_hz",
+            2.5,
+            "Decisions per second asked of the policy, counted by image stamps; more where its plans are too "
+            "short for that.",
+            (0.2, 30.0),
         ),
         Parameter("image_timeout_s", 0.4, "The robot stands when no image came for this long.", (0.05, 5.0)),
         Parameter(
@@ -99,10 +103,12 @@ class PolicyNode(ManagedNode):
         self._place = policies.place(self.param("policy"))
         try:
             self._policy = policies.load(
-                self.param("policy"), self._camera(), self.param("engine"), self.progress
+                self.param("policy"), self._camera(), self, self.param("engine"), self.progress
             )
         except policies.ManifestError as error:
             raise Fault(f"cannot run policy {name!r}: {error}") from error
+        if hasattr(self._policy, "close"):  # it runs elsewhere
+            self.own(self._policy, lambda policy: policy.close())
         self._memory_file = (
             Path(self.param("memory_file")).expanduser() if self.param("memory_file") else None
         )
@@ -195,7 +201,8 @@ class PolicyNode(ManagedNode):
             return Navigate.Result(outcome=Navigate.Result.REFUSED, message=refusal)
         self._end(Navigate.Result.PREEMPTED, f'a newer goal took its place: "{goal.instruction}"')
         self._away = ""
-        episode = Episode(goal, request.time_limit_s or self.param("time_limit_s"), self.now())
+        replanner = Replanner(1.0 / self.param("rate_hz"))
+        episode = Episode(goal, request.time_limit_s or self.param("time_limit_s"), self.now(), replanner)
         self._episode, self._handle = episode, handle
         self._goals.publish(request)
         self.get_logger().info(f'goal: "{goal.instruction}"')
@@ -251,12 +258,7 @@ class PolicyNode(ManagedNode):
         self.diagnostics.count("image")
         episode = self._episode
         stamp, rgb = self._image.value
-        # A tenth of slack: a camera's stamps jitter, and the next image may be a whole period away.
-        if (
-            episode is None
-            or stamp - episode.last_stamp < 0.9 / self.param("rate_hz")
-            or self.first_problem()
-        ):
+        if episode is None or not episode.replanner.due(stamp) or self.first_problem():
             return
         try:
             pose = self._history.at(stamp)
@@ -264,10 +266,12 @@ class PolicyNode(ManagedNode):
             self._stamps_fault = str(error)
             return
         self._stamps_fault = ""
-        episode.last_stamp = stamp
+        episode.replanner.asked(stamp)
         odometry = Odometry(pose, self._odometry.value[1].velocity)
+        underway = episode.replanner.underway(stamp, pose)
+        observation = Observation(rgb, stamp, odometry=odometry, underway=underway)
         assert self._worker is not None
-        if self._worker.put(Look(episode, Observation(rgb, stamp, odometry=odometry), self.steady())):
+        if self._worker.put(Look(episode, observation, self.steady())):
             self.diagnostics.count("skipped image")
 
     def _decide(self, look: Look) -> Decision:
@@ -294,7 +298,7 @@ class PolicyNode(ManagedNode):
         if place is None or place == self._place:
             return
         try:
-            self._policy = policies.load(str(place), self._camera(), self.param("engine"))
+            self._policy = policies.load(str(place), self._camera(), self, self.param("engine"))
         except policies.ManifestError as error:
             self.get_logger().error(f"going on with the policy in {self._place}, not with {place}: {error}")
             return
@@ -324,24 +328,20 @@ class PolicyNode(ManagedNode):
         episode.thought, episode.summary = answer.thought or "", answer.summary or episode.summary
         episode.memory = answer.memory or episode.memory
         episode.distance_m = math.nan if answer.distance is None else answer.distance
-        trace = ReasoningTrace(
-            thinking=answer.thought is not None,
-            thought=episode.thought,
-            summary=answer.summary or "",
-            memory=episode.memory,
-            latency_s=latency,
-            policy=self._version,
-        )
-        trace.header.stamp, trace.header.frame_id = convert.stamp(answer.stamp), self.param("base_frame")
+        trace = convert.reasoning(answer, episode.memory, latency, self._version, self.param("base_frame"))
         self._reasoning.publish(trace)
         if trace.thinking:
             self._thoughts.publish(thought_markers(trace))
         if answer.stop:
             self._end(Navigate.Result.ARRIVED, f'the policy says it is there: "{episode.goal.instruction}"')
-        elif not np.isfinite(answer.trajectory).all():
-            self._end(Navigate.Result.FAILED, "the policy answered with numbers that are not finite")
-        else:
-            self._plan.publish(convert.path(answer, self.param("base_frame")))
+            return
+        assert look.observation.odometry is not None
+        try:
+            episode.replanner.answered(answer, look.observation.odometry.pose, latency)
+        except ValueError as error:
+            self._end(Navigate.Result.FAILED, f"the policy answered with {error}")
+            return
+        self._plan.publish(convert.path(answer, self.param("base_frame")))
 
     def _stand(self) -> None:
         self._plan.publish(convert.path(NO_MOTION, self.param("base_frame")))

@@ -15,13 +15,13 @@ from geometry_msgs.msg import Twist, TwistStamped
 from nav_msgs.msg import Odometry, Path
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CameraInfo, Image, Joy, LaserScan
-from std_msgs.msg import Bool
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Joy, LaserScan
+from std_msgs.msg import Bool, String
 from visualization_msgs.msg import MarkerArray
 
 from vlingnav_interfaces.action import Navigate
 from vlingnav_interfaces.msg import Intervention, People, ReasoningTrace, SafetyState, Takeover
-from vlingnav_interfaces.srv import Score
+from vlingnav_interfaces.srv import Decide, Score
 
 NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 STREAM = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -45,6 +45,8 @@ class Topic:
 
 
 IMAGE = Topic("image", Image, NEWEST)
+IMAGE_COMPRESSED = Topic("image/compressed", CompressedImage, NEWEST)
+INSTRUCTION = Topic("instruction", String, RECORD)
 DEPTH = Topic("depth", Image, NEWEST)
 CAMERA_INFO = Topic("camera_info", CameraInfo, NEWEST)
 SCAN = Topic("scan", LaserScan, NEWEST)
@@ -77,5 +79,9 @@ INTERVENTION = Topic("intervention", Intervention, LATCHED)
 CLOCK = Topic("/clock", Clock, NEWEST)
 DIAGNOSTICS = Topic("/diagnostics", DiagnosticArray, RECORD)
 
+REQUESTS = QoSProfile(depth=64, reliability=ReliabilityPolicy.RELIABLE)
+"""Of a service that many ask at once."""
+
 NAVIGATE = ("navigate", Navigate)
+DECIDE = ("decide", Decide)
 SCORE = ("score", Score)

@@ -29,11 +29,10 @@ class Worker(Generic[Job, Answer]):
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
         self._thread.start()
 
-    def put(self, job: Job) -> bool:
-        """Leave a job; True when it displaced one that was still waiting."""
+    def put(self, job: Job) -> Job | None:
+        """Leave a job; returns the one that it displaced, if one was still waiting."""
         with self._changed:
-            displaced = self._job is not None
-            self._job = job
+            displaced, self._job = self._job, job
             self._changed.notify()
         return displaced
 
