@@ -16,6 +16,7 @@ from rclpy.parameter import Parameter
 from vlingnav.episode import Episode, Look
 from vlingnav.policy_node import PolicyNode
 from vlingnav_policy import Goal, Manifest, Observation, Odometry
+from vlingnav_policy.chunks import Replanner
 from vlingnav_policy.load import CHECKPOINTS
 from vlingnav_policy.versions import Versions
 
@@ -53,7 +54,7 @@ class Goals:
 
     def new(self) -> bool:
         """A new goal; whether the policy says at once that it is there."""
-        self._episode = Episode(Goal("find the red chair"), 60.0, 0.0)
+        self._episode = Episode(Goal("find the red chair"), 60.0, 0.0, Replanner(0.4))
         return self.again()
 
     def again(self) -> bool:
