@@ -299,8 +299,9 @@ def test_nano_thinks_aloud_and_remembers_from_goal_to_goal(robot: Any, tmp_path:
         written = [entry.summary for entry in Memory.load(file).entries]
         assert traces[0].summary in written
         robot.heard["reasoning"].clear()
-        robot.result(robot.send("find the bed", time_limit_s=20.0))
+        answer = robot.send("find the bed", time_limit_s=15.0)
         robot.wait(lambda: any(m.thinking for _, m in robot.heard["reasoning"]), what="a thought")
+        robot.result(answer)
         later = next(m for _, m in robot.heard["reasoning"] if m.thinking)
         assert written[-1] in later.memory
         answer = robot.send("赤い椅子を探して")
