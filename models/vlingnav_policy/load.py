@@ -1,8 +1,9 @@
 """Policies by name: one that is shipped, the folder of an exported model, or an address elsewhere.
 
-What runs a model is said by its manifest, by name. "nano" is of this room; the others are entry points of the
-group `vlingnav.policies`, each a function `(directory, threads, thinking, engine) -> LearnedPolicy`, so that
-this room need not know the one that brings them, nor a folder of weights say what code is to be run.
+What runs a model is said by its manifest, by name. "nano" and "vlm-onnx" are of this room and run graphs; the
+others are entry points of the group `vlingnav.policies`, each a function `(directory, threads, thinking,
+engine) -> LearnedPolicy`, so that this room need not know the one that brings them, nor a folder of weights
+say what code is to be run.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from vlingnav_policy.nano import NanoPolicy, ThinkingConfig
 from vlingnav_policy.remote import is_address, remote_policy
 from vlingnav_policy.thesaurus import Wording
 from vlingnav_policy.types import Goal, Policy, RemembersInWords
+from vlingnav_policy.vlm.graphs import RUNTIME as VLM
+from vlingnav_policy.vlm.graphs import load_graphs
 
 # Beside this room in a checkout; VLINGNAV_CHECKPOINTS points elsewhere where only the wheel is installed.
 CHECKPOINTS = Path(
@@ -119,17 +122,19 @@ def load_exported(
         threads: cores that one decision may take on the CPU.
         thinking: what of thinking and remembering is used.
         engine: one of `engines.ENGINES`, and no other.
-        batching: how many robots share the engines of graphs, each with an `another()` of the policy, in a
-            thread of its own; None for one robot.
+        batching: how many robots share the engines of nano, each with an `another()` of the policy, in a
+            thread of its own; None for one robot. Other models answer each robot by itself.
         progress: told what is going on; with TensorRT that takes minutes the first time.
     """
     directory = directory_of(name_or_path)
     runtime = Manifest.parse(directory).runtime
     if runtime == NANO:
         return NanoPolicy.load(directory, threads, thinking, engine, batching, progress)
+    if runtime == VLM:
+        return load_graphs(directory, threads, thinking, engine, progress)
     found = {entry.name: entry for entry in entry_points(group=RUNTIMES)}
     if runtime not in found:
-        names = ", ".join((NANO, *found))
+        names = ", ".join((NANO, VLM, *found))
         raise ManifestError(f"{directory} is run by {runtime!r}, and what is installed has {names} only")
     try:
         load = found[runtime].load()

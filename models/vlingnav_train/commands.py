@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vlingnav_cli.arguments import count
+
+if TYPE_CHECKING:
+    from vlingnav_policy.manifest import Manifest
 
 RUNS = Path("runs/train")
 
@@ -55,7 +59,6 @@ def add_train_imitation(parser: argparse.ArgumentParser) -> None:
 
 def run_train_imitation(args: argparse.Namespace) -> dict[str, Any]:
     """Train stage 1; returns the log of its rounds."""
-    import dataclasses
     import json
 
     from vlingnav_cli import UserError
@@ -113,14 +116,13 @@ def run_train_thesaurus(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def add_export(parser: argparse.ArgumentParser) -> None:
-    """Write a trained model as ONNX graphs with a manifest, after comparing both, and as a checkpoint."""
-    parser.add_argument("checkpoint", type=Path, help="nano.pt of a training run")
+    """Write a trained model as ONNX graphs with a manifest, after comparing both with torch."""
+    parser.add_argument("checkpoint", type=Path, help="nano.pt of a training run, or the folder of train vlm")
     parser.add_argument("--out", type=Path, required=True, help="folder for the graphs and manifest.json")
     parser.add_argument(
         "--stop-threshold",
         type=float,
-        default=0.5,
-        help="probability above which it says stop (default: %(default)s)",
+        help="probability above which it says stop (default: 0.5 for nano, else what it was trained with)",
     )
     parser.add_argument(
         "--precision", choices=("fp32", "fp16", "int8"), default="fp32",
@@ -132,17 +134,42 @@ def add_export(parser: argparse.ArgumentParser) -> None:
 def run_export(args: argparse.Namespace) -> dict[str, Any]:
     """Export; a graph that does not agree with torch is refused."""
     from vlingnav_cli import UserError
-    from vlingnav_train.checkpoint import Nano
-    from vlingnav_train.export import ExportError, export_model
+    from vlingnav_policy.manifest import ManifestError
+    from vlingnav_train.export import ExportError
 
-    if not args.checkpoint.is_file():
-        raise UserError(f"{args.checkpoint} is missing; make it with: vlingnav train imitation")
     try:
-        nano = Nano.load(args.checkpoint)
-        nano.round()  # so that the checkpoint beside the graphs is small, and exactly theirs
-        manifest = export_model(args.out, nano, args.stop_threshold, args.precision)
-        nano.save(args.out / "nano.pt")
-    except (ExportError, ValueError) as error:
+        manifest = (_export_vlm if args.checkpoint.is_dir() else _export_nano)(args)
+    except (ExportError, ManifestError, OSError, ValueError) as error:
         raise UserError(str(error)) from error
     print(f"{args.out}: {', '.join(manifest.sha256)} in {manifest.precision}, checked against torch")
     return {"sha256": dict(manifest.sha256), "precision": manifest.precision}
+
+
+def _export_nano(args: argparse.Namespace) -> Manifest:
+    """Export nano, and write the checkpoint beside its graphs."""
+    from vlingnav_train.checkpoint import Nano
+    from vlingnav_train.export import export_model
+
+    if not args.checkpoint.is_file():
+        raise ValueError(f"{args.checkpoint} is missing; make it with: vlingnav train imitation")
+    nano = Nano.load(args.checkpoint)
+    nano.round()  # so that the checkpoint beside the graphs is small, and exactly theirs
+    threshold = 0.5 if args.stop_threshold is None else args.stop_threshold
+    manifest = export_model(args.out, nano, threshold, args.precision)
+    nano.save(args.out / "nano.pt")
+    return manifest
+
+
+def _export_vlm(args: argparse.Namespace) -> Manifest:
+    """Export a VLingNav on a vision-language model."""
+    from vlingnav_policy.manifest import Manifest
+    from vlingnav_train.vlm.export import RUNTIME
+    from vlingnav_train.vlm.export_graphs import export_graphs
+    from vlingnav_train.vlm.model import VLingNavModel
+
+    manifest = Manifest.read(args.checkpoint)
+    if manifest.runtime != RUNTIME:
+        raise ValueError(f"{args.checkpoint} is no folder of vlingnav train vlm, but exported already")
+    if args.stop_threshold is not None:
+        manifest = dataclasses.replace(manifest, stop_threshold=args.stop_threshold)
+    return export_graphs(VLingNavModel.load(args.checkpoint).eval(), manifest, args.out, args.precision)

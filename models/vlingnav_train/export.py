@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from vlingnav_policy.engines.onnx import describe
 from vlingnav_policy.manifest import CameraSpec, Manifest
 from vlingnav_policy.thesaurus import FILE as THESAURUS_FILE
 from vlingnav_sim.robots import DIFF
+from vlingnav_train import onnx_files
 from vlingnav_train.checkpoint import Nano
 from vlingnav_train.graphs import Axes, Graph, graphs
 from vlingnav_train.precision import TOLERANCE, Precision, to_half, to_int8
@@ -33,9 +35,10 @@ class ExportError(Exception):
 
 
 def export_graph(graph: Graph, path: Path, precision: Precision = "fp32") -> Mapping[str, Any]:
-    """Write `graph` to `path` and compare the two.
+    """Write `graph` to `path` after comparing the two.
 
-    Weights that lose nothing by it are kept in half precision, as `Nano.save` does.
+    Weights that lose nothing by it are kept in half precision, as `Nano.save` does; those of a large graph
+    are in a file of their own, see `onnx_files`.
 
     Returns:
         The graph's manifest entry.
@@ -50,32 +53,35 @@ def export_graph(graph: Graph, path: Path, precision: Precision = "fp32") -> Map
     with torch.no_grad():
         expected = module(*inputs.values())
     expected = expected if isinstance(expected, tuple) else (expected,)
-    with warnings.catch_warnings():  # loops over layers are meant to be unrolled
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
-        torch.onnx.export(
-            module, tuple(inputs.values()), str(path), input_names=list(inputs), output_names=outputs,
-            dynamic_axes=graph.axes, dynamo=False, opset_version=17,
-            # Engines fold normalisation into weights; the file keeps both, each exact in half precision.
-            training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False,
-        )  # fmt: skip
-    _name_axes(path, dict(zip(outputs, expected, strict=True)), graph.axes)
-    if precision == "fp16":
-        to_half(path)
-    elif precision == "int8":
-        to_int8(path)
-    _compact(path)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # it warns of what CPUs do not do in half precision
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    actual = session.run(outputs, {name: value.numpy() for name, value in inputs.items()})
-    for name, ours, theirs in zip(outputs, actual, expected, strict=True):
-        error = float(np.abs(ours - theirs.numpy()).max()) / max(1.0, float(theirs.abs().max()))
-        if not error <= TOLERANCE[precision]:
-            path.unlink()
-            raise ExportError(
-                f"{path.name}: output {name} differs from torch by {error:.2g}, "
-                f"in {precision} it may by {TOLERANCE[precision]}; not exported"
-            )
+    with TemporaryDirectory(dir=path.parent) as scratch:  # torch leaves many files there of a large graph
+        new = Path(scratch) / path.name
+        with warnings.catch_warnings():  # loops over layers are meant to be unrolled
+            warnings.simplefilter("ignore", torch.jit.TracerWarning)
+            warnings.filterwarnings("ignore", "Exporting aten::index")  # none of our indices is negative
+            torch.onnx.export(
+                module, tuple(inputs.values()), str(new), input_names=list(inputs), output_names=outputs,
+                dynamic_axes=graph.axes, dynamo=False, opset_version=17,
+                # Engines fold normalisation into weights; the file keeps both, each exact in half precision.
+                training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False,
+            )  # fmt: skip
+        _name_axes(new, dict(zip(outputs, expected, strict=True)), graph.axes)
+        if precision == "fp16":
+            to_half(new)
+        elif precision == "int8":
+            to_int8(new)
+        _compact(new)
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # it warns of what CPUs do not do in half precision
+        session = onnxruntime.InferenceSession(str(new), options, providers=["CPUExecutionProvider"])
+        actual = session.run(outputs, {name: value.numpy() for name, value in inputs.items()})
+        for name, ours, theirs in zip(outputs, actual, expected, strict=True):
+            error = float(np.abs(ours - theirs.numpy()).max()) / max(1.0, float(theirs.abs().max()))
+            if not error <= TOLERANCE[precision]:
+                raise ExportError(
+                    f"{path.name}: output {name} differs from torch by {error:.2g}, "
+                    f"in {precision} it may by {TOLERANCE[precision]}; not exported"
+                )
+        onnx_files.move(new, path)
     return {"inputs": describe(session.get_inputs()), "outputs": describe(session.get_outputs())}
 
 
@@ -92,7 +98,7 @@ def _name_axes(path: Path, outputs: Mapping[str, Tensor], axes: Axes) -> None:
                 axis.dim_param = name
             else:
                 axis.dim_value = shape[i]
-    onnx.save(model, str(path))
+    onnx_files.save(model, path)
 
 
 def _compact(path: Path) -> None:
@@ -111,7 +117,7 @@ def _compact(path: Path) -> None:
                 weight.CopyFrom(numpy_helper.from_array(half, f"{name}.half"))
                 cast = helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT)
                 model.graph.node.insert(0, cast)
-    onnx.save(model, str(path))
+    onnx_files.save(model, path)
 
 
 def export_model(

@@ -14,7 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vlingnav_train.vlm.sequence import Packed
+from vlingnav_policy.vlm.sequence import Packed, Segment, answer
+from vlingnav_policy.vlm.writer import Writer
 
 PAD = -1  # the kind of a token that is not there
 
@@ -32,6 +33,28 @@ class Sample:
     sequence: Packed
     trajectory: NDArray[np.float32]
     stop: bool
+
+
+def write_sample(
+    writer: Writer,
+    prompt: Sequence[Segment],
+    trajectory: NDArray[np.float32],
+    stop: bool,
+    thought: str | None = None,
+    summary: str | None = None,
+) -> Sample:
+    """One decision to learn from; a thought is cut to what the model may say.
+
+    Args:
+        writer: of the model. prompt: what it reads.
+        trajectory: `(T, 3)` [m, m, rad]. stop: the task is done.
+        thought, summary: both, or neither where the model is not to think.
+    """
+    text, config = writer.text, writer.config
+    thinks = None if thought is None else text.encode(thought)[: config.thought_tokens]
+    keeps = None if summary is None else text.encode(summary)[: config.summary_tokens]
+    said = answer(text.tags, thinks, keeps)
+    return Sample(writer.pack([*prompt, *said]), trajectory, stop)
 
 
 @dataclass
@@ -93,11 +116,5 @@ def collate(samples: Sequence[Sample]) -> Batch:
 
 
 def prompt_batch(prompt: Packed, length: int) -> Batch:
-    """One prompt, padded to `length`.
-
-    Raises:
-        ValueError: it is longer than that.
-    """
-    if len(prompt) > length:
-        raise ValueError(f"the prompt has {len(prompt)} tokens, and only {length} were reckoned with")
+    """One prompt, padded to `length`, which is no less than it has."""
     return Batch(**_padded([prompt], length), trajectory=torch.zeros(1, 0, 3), stop=torch.zeros(1))

@@ -20,7 +20,7 @@ from vlingnav_policy.history import Frame, HistoryConfig, thin
 from vlingnav_policy.manifest import CameraSpec
 from vlingnav_policy.types import TASKS, Task
 from vlingnav_sim.robots import ROBOTS
-from vlingnav_train.vlm.batch import Sample
+from vlingnav_train.vlm.batch import Sample, write_sample
 from vlingnav_train.vlm.model import VLingNavModel
 
 
@@ -154,7 +154,8 @@ class EpisodeSamples:
         for step in steps:
             thinks = bool(episode.thinks[step])
             samples.append(
-                writer.sample(
+                write_sample(
+                    writer,
                     writer.prompt(episode.memories[step], told, [frames[k] for k in kept[step]]),
                     episode.trajectories[step],
                     bool(episode.stops[step]),

@@ -13,7 +13,8 @@ from typing import Any
 
 from vlingnav_policy.manifest import CameraSpec, Manifest
 from vlingnav_policy.types import Task
-from vlingnav_train.vlm.model import BACKBONE, CONFIG, OURS, VLingNavModel
+from vlingnav_policy.vlm.config import FILE as CONFIG
+from vlingnav_train.vlm.model import BACKBONE, OURS, VLingNavModel
 
 RUNTIME = "vlm"
 """Name of the entry point of `vlingnav.policies` that loads such a folder."""

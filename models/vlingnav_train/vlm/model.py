@@ -8,10 +8,8 @@ missed, whose gradient the mean does not see. Where the task is done no trajecto
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,36 +18,35 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vlingnav_policy.history import HistoryConfig
-from vlingnav_policy.memory import MemoryConfig
+from vlingnav_policy.vlm.config import VLingNavConfig
+from vlingnav_policy.vlm.sequence import CELL, TIME, WORD, Packed
+from vlingnav_policy.vlm.writer import Writer
 from vlingnav_train.networks import VisionTower
 from vlingnav_train.vlm.backbones import Backbone, open_backbone
 from vlingnav_train.vlm.batch import Batch
 from vlingnav_train.vlm.heads import Action, ActionHead
-from vlingnav_train.vlm.presets import VLingNavConfig
-from vlingnav_train.vlm.sequence import CELL, TIME, WORD
-from vlingnav_train.vlm.text import Text
+from vlingnav_train.vlm.reading import TorchReading
+from vlingnav_train.vlm.text import PretrainedText
 from vlingnav_train.vlm.time_token import TimeToken
-from vlingnav_train.vlm.writer import Writer
 
-CONFIG, OURS, BACKBONE = "vlingnav.json", "vlingnav.safetensors", "backbone"
+OURS, BACKBONE = "vlingnav.safetensors", "backbone"
 IMAGES_AT_ONCE = 16
 """Bounds what the vision tower takes of a GPU's memory."""
 
 
 class VLingNavModel(nn.Module):
-    """The network; `VLingNavModel.open` makes one from a pretrained backbone, `load` reads a trained one.
+    """The network, and a `Network` that drives, in evaluation mode.
+
+    `VLingNavModel.open` makes one from a pretrained backbone, `load` reads a trained one.
 
     Raises:
         ValueError: the history's grid is not the backbone's, or a prompt and a thought can outgrow the
             context of the language model.
     """
 
-    sayable: Tensor
-
-    def __init__(self, config: VLingNavConfig, backbone: Backbone, text: Text) -> None:
+    def __init__(self, config: VLingNavConfig, backbone: Backbone, text: PretrainedText) -> None:
         super().__init__()
-        self.config, self.backbone = config, backbone
+        self.config, self.backbone, self._text = config, backbone, text
         if config.history.grid != backbone.grid:
             raise ValueError(
                 f"the history has a grid of {config.history.grid}, the backbone of {backbone.grid}"
@@ -59,7 +56,6 @@ class VLingNavModel(nn.Module):
         loudness = float(embeddings[:4096].detach().float().square().mean().sqrt())
         self.time = TimeToken(backbone.width, loudness)
         self.head = ActionHead(backbone.width, config.head, config.waypoints)
-        self.register_buffer("sayable", text.sayable(len(embeddings)), persistent=False)
         self.writer = Writer(config, text, backbone.channels, backbone.grid_positions)
         longest = self.writer.longest()
         if longest > backbone.context:
@@ -73,7 +69,7 @@ class VLingNavModel(nn.Module):
     ) -> VLingNavModel:
         """An untrained VLingNav on the pretrained backbone that `config` names; raises as `open_backbone`."""
         backbone = open_backbone(config.backbone, config.image, tower, dtype)
-        return cls(config, backbone, Text.open(config.backbone))
+        return cls(config, backbone, PretrainedText.open(config.backbone))
 
     @torch.no_grad()
     def see(self, images: NDArray[np.uint8]) -> NDArray[np.float16]:
@@ -93,7 +89,16 @@ class VLingNavModel(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the model lies."""
-        return self.sayable.device
+        return self.time.base.device
+
+    @property
+    def provider(self) -> str:
+        """The same, as policies say it."""
+        return f"torch on {self.device}"
+
+    def read(self, prompt: Packed, length: int) -> TorchReading:
+        """A prompt, padded on the left to `length`, to be gone on with."""
+        return TorchReading(self, prompt, length)
 
     def streams(self, batch: Batch) -> Tensor:
         """`(B, L, streams, width)`: the inputs of the language model."""
@@ -147,12 +152,12 @@ class VLingNavModel(nn.Module):
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.backbone.save(folder / BACKBONE)
-        self.writer.text.save(folder / BACKBONE)
+        self._text.save(folder / BACKBONE)
         ours = {
             name: t.contiguous() for name, t in self.state_dict().items() if not name.startswith("backbone.")
         }
         save_file(ours, folder / OURS)
-        (folder / CONFIG).write_text(json.dumps(asdict(self.config), indent=1) + "\n")
+        self.config.write(folder)
 
     @classmethod
     def load(cls, folder: Path, dtype: torch.dtype = torch.float32) -> VLingNavModel:
@@ -162,15 +167,9 @@ class VLingNavModel(nn.Module):
             ValueError: `folder` holds no VLingNav, or its parts do not belong together.
             OSError: the backbone or the weights are missing.
         """
-        try:
-            data: dict[str, Any] = json.loads((folder / CONFIG).read_text())
-            data["history"] = HistoryConfig(**{**data["history"], "grid": tuple(data["history"]["grid"])})
-            data["memory"] = MemoryConfig(**data["memory"])
-            config = VLingNavConfig(**{**data, "image": tuple(data["image"]), "scale": tuple(data["scale"])})
-        except (OSError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{folder} holds no VLingNav that can be read: {error}") from error
+        config = VLingNavConfig.read(folder)
         backbone = open_backbone(folder / BACKBONE, config.image, dtype=dtype)
-        model = cls(config, backbone, Text.open(folder / BACKBONE))
+        model = cls(config, backbone, PretrainedText.open(folder / BACKBONE))
         left = model.load_state_dict(load_file(folder / OURS), strict=False)
         lost = [name for name in left.missing_keys if not name.startswith("backbone.")]
         if lost or left.unexpected_keys:

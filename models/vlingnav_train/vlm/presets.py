@@ -1,4 +1,4 @@
-"""Sizes of VLingNav, one frozen dataclass for each preset.
+"""Sizes of VLingNav, one `VLingNavConfig` for each preset.
 
 From the paper (arXiv 2601.08665): the backbone of `llava-video-7b` and its 27 x 27 visual tokens a frame, and
 the share of text in the loss. The paper's text was not found to give the rest, which is our choice: number
@@ -8,50 +8,9 @@ tokens, and the two weights in the loss that are not its share of text.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from vlingnav_policy.history import HistoryConfig
 from vlingnav_policy.memory import MemoryConfig
-
-
-@dataclass(frozen=True)
-class VLingNavConfig:
-    """One VLingNav.
-
-    Attributes:
-        name: of the preset.
-        backbone: hub name or folder of the pretrained model.
-        image: rows, columns [px] that frames and goal images are resized to.
-        history: sampling and pooling; its grid is that of the backbone's cells for `image`.
-        memory: bounds of the words remembered, counted in the backbone's tokens.
-        goal_stride: pooling of the goal image.
-        instruction_tokens, thought_tokens, summary_tokens: the longest instruction, thought and summary.
-        waypoints, dt: T, and the time between waypoints [s].
-        scale: [m, m, rad] that count as 1 in the loss.
-        head: width of the action head's hidden layer.
-        text_share: of cross-entropy in the loss, the rest is the trajectory's.
-        stop_weight, spread_weight: of the two parts of the loss that are ours, see `model`.
-        stop_threshold: probability above which the policy says stop.
-    """
-
-    name: str
-    backbone: str
-    image: tuple[int, int]
-    history: HistoryConfig
-    memory: MemoryConfig = field(default_factory=MemoryConfig)
-    goal_stride: int = 2
-    instruction_tokens: int = 96
-    thought_tokens: int = 128
-    summary_tokens: int = 64
-    waypoints: int = 8
-    dt: float = 0.2
-    scale: tuple[float, float, float] = (0.5, 0.25, 1.0)
-    head: int = 512
-    text_share: float = 0.5
-    stop_weight: float = 0.5
-    spread_weight: float = 0.02
-    stop_threshold: float = 0.5
-
+from vlingnav_policy.vlm.config import VLingNavConfig
 
 SMALL = VLingNavConfig(
     name="small",

@@ -16,11 +16,11 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from vlingnav_policy.history import HistoryConfig
 from vlingnav_policy.memory import HEADER, MemoryConfig
+from vlingnav_policy.vlm.config import VLingNavConfig
 from vlingnav_train.networks import NanoConfig, VisionTower
 from vlingnav_train.vlm.backbones import FAMILIES, Backbone, ImageConfig, WithTower
 from vlingnav_train.vlm.model import VLingNavModel
-from vlingnav_train.vlm.presets import VLingNavConfig
-from vlingnav_train.vlm.text import Text
+from vlingnav_train.vlm.text import PretrainedText
 
 IMAGE_TOKEN = 300  # of the family's own forward; VLingNav has no use for it
 SIZES: dict[str, Any] = {
@@ -120,10 +120,12 @@ def _tokenizer() -> str:
     return tokenizer.to_str()
 
 
-def tiny_text() -> Text:
+def tiny_text() -> PretrainedText:
     """A byte-level tokenizer of 300 tokens, and VLingNav's tags."""
     tokenizer = Tokenizer.from_str(_tokenizer())
-    return Text(transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>"))
+    return PretrainedText(
+        transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>")
+    )
 
 
 def tiny_model(family: str) -> VLingNavModel:

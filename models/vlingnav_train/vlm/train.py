@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from vlingnav_policy.vlm.config import VLingNavConfig
 from vlingnav_train import ranks
 from vlingnav_train.checkpoint import commit
 from vlingnav_train.optimise import Board, OptimiserConfig, ahead, claim, means, optimise
@@ -31,7 +32,6 @@ from vlingnav_train.vlm.batch import Batch, collate
 from vlingnav_train.vlm.episodes import EpisodeSamples
 from vlingnav_train.vlm.export import manifest_of, save_policy
 from vlingnav_train.vlm.model import VLingNavModel
-from vlingnav_train.vlm.presets import VLingNavConfig
 
 
 @dataclass(frozen=True)

@@ -136,6 +136,10 @@ class Backbone(nn.Module, ABC):
         pixels = images.permute(0, 3, 1, 2).float() / 255.0
         if pixels.shape[2:] != self.image.size:
             pixels = F.interpolate(pixels, self.image.size, mode="bicubic", antialias=True).clamp(0.0, 1.0)
+        return self.encode_pixels(pixels)
+
+    def encode_pixels(self, pixels: Tensor) -> Tensor:
+        """`(B, 3, H, W)` of the tower's size, in [0, 1], to `(B, rows, columns, channels)`."""
         mean, std = (pixels.new_tensor(x)[:, None, None] for x in (self.image.mean, self.image.std))
         return self.cells(((pixels - mean) / std).to(self.vision_dtype))
 
@@ -160,7 +164,8 @@ class Backbone(nn.Module, ABC):
 
         Args:
             streams: `(B, L, streams or 1, width)`.
-            mask: `(B, cached + L)` bool, false where there is nothing.
+            mask: `(B, cached + L)` bool, false where there is nothing; or all of what is added to the scores
+                of attention, `(B, 1, L, cached + L)`, for an export.
             positions: `(3, B, L)`.
             cache: of all tokens before these; these are added to it.
 
@@ -169,7 +174,7 @@ class Backbone(nn.Module, ABC):
         """
         output = self.decoder(
             inputs_embeds=streams[:, :, 0],
-            attention_mask=mask.long(),
+            attention_mask=mask,
             position_ids=positions if self.grid_positions else positions[0],
             past_key_values=cache,
             use_cache=cache is not None,
@@ -187,14 +192,21 @@ class Backbone(nn.Module, ABC):
         logits: Tensor = self.model.get_output_embeddings()(hidden)
         return logits
 
+    def prepare_export(self) -> None:
+        """Replace what cannot be exported to ONNX by what computes the same for a VLingNav.
+
+        The family's own forward may then no longer take all that it took.
+        """
+
     @torch.no_grad()
     def make_room(self, size: int, new: list[int]) -> None:
         """Give the vocabulary at least `size` rows, and those of the ids in `new` values like the others'."""
         embeddings = self.model.get_input_embeddings()
         if size > embeddings.weight.shape[0]:
             self.model.resize_token_embeddings(size, mean_resizing=False)
-        heads = {self.model.get_input_embeddings(), self.model.get_output_embeddings()}
-        for weight in {head.weight for head in heads} if new else ():
+        heads = (self.model.get_input_embeddings(), self.model.get_output_embeddings())
+        # Once where both are one, and always in the same order: what is drawn is the same in every run.
+        for weight in dict.fromkeys(head.weight for head in heads) if new else ():
             others = weight[: min(4096, *new)].float()
             noise = torch.randn(len(new), weight.shape[1], device=weight.device)
             weight[new] = (others.mean(0) + others.std(0) * noise).to(weight.dtype)

@@ -107,3 +107,7 @@ class Qwen3VL(Qwen25VL):
         everywhere = torch.ones(streams.shape[:2], dtype=torch.bool, device=streams.device)
         embeds = [stream.flatten(0, 1) for stream in later]  # zero where there is no picture
         return {"visual_pos_masks": everywhere, "deepstack_visual_embeds": embeds}
+
+    def prepare_export(self) -> None:
+        # Exporters do not know how to assign to where a mask of two axes is true; ours is true everywhere.
+        self.decoder._deepstack_process = lambda hidden, _, embeds: hidden + embeds.view_as(hidden)

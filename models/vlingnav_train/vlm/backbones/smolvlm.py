@@ -7,6 +7,7 @@ one square.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from vlingnav_train.vlm.backbones.base import Backbone, Net, side_by_side
@@ -44,3 +45,14 @@ class SmolVLM(Backbone):
     def project(self, cells: Tensor) -> Tensor:
         projected: Tensor = self.model.model.connector.modality_projection(cells)
         return projected[:, None]
+
+    @torch.no_grad()
+    def prepare_export(self) -> None:
+        # Where a patch lies is found out anew for every image, by steps that are exported with a wrong type
+        # (`torch.full` of an integer becomes a float). Our images all have one size, and this is the answer.
+        places: list[Tensor] = []
+        embedding = self.vision.embeddings.position_embedding
+        watch = embedding.register_forward_pre_hook(lambda _, inputs: places.append(inputs[0]))
+        self.cells(torch.zeros(1, 3, *self.image.size, dtype=self.vision_dtype))
+        watch.remove()
+        embedding.register_forward_pre_hook(lambda *_: (places[0],))

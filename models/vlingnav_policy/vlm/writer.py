@@ -1,7 +1,7 @@
-"""Prompts and samples for one model, from words, metres and cells.
+"""Prompts for one model, from words, metres and cells.
 
-Knows the model's tokenizer and sizes and none of its weights, so that a data loader can have one of its own;
-the running policy writes its prompts with the same.
+Knows the model's tokenizer and sizes and none of its weights: the running policy and the training write with
+the same.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 
 from vlingnav_policy.history import Frame
 from vlingnav_policy.memory import Entry, Memory
-from vlingnav_train.vlm import sequence
-from vlingnav_train.vlm.batch import Sample
-from vlingnav_train.vlm.presets import VLingNavConfig
-from vlingnav_train.vlm.sequence import Packed, Segment
-from vlingnav_train.vlm.text import Text
+from vlingnav_policy.vlm import sequence
+from vlingnav_policy.vlm.config import VLingNavConfig
+from vlingnav_policy.vlm.sequence import Packed, Segment
+from vlingnav_policy.vlm.text import Text
 
 
 @dataclass(frozen=True)
@@ -67,25 +66,6 @@ class Writer:
     def pack(self, segments: Sequence[Segment]) -> Packed:
         """The arrays of a sequence."""
         return sequence.pack(segments, self.channels, self.grid_positions)
-
-    def sample(
-        self,
-        prompt: Sequence[Segment],
-        trajectory: NDArray[np.float32],
-        stop: bool,
-        thought: str | None = None,
-        summary: str | None = None,
-    ) -> Sample:
-        """One decision to learn from; a thought is cut to what the model may say.
-
-        Args:
-            trajectory: `(T, 3)` [m, m, rad]. stop: the task is done.
-            thought, summary: both, or neither where the model is not to think.
-        """
-        thinks = None if thought is None else self.text.encode(thought)[: self.config.thought_tokens]
-        keeps = None if summary is None else self.text.encode(summary)[: self.config.summary_tokens]
-        answer = sequence.answer(self.text.tags, thinks, keeps)
-        return Sample(self.pack([*prompt, *answer]), trajectory, stop)
 
     def prompt_length(self, told: int) -> int:
         """Tokens of the longest prompt whose instruction and goal image have `told`."""
