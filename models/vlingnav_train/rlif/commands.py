@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vlingnav_cli.arguments import count, house_range, rooms
+
+if TYPE_CHECKING:
+    from vlingnav_policy.learned import Learned
+    from vlingnav_train.rlif.nav.learner import Report
 
 RUNS = Path("runs/rlif")
 ENVIRONMENTS = ("hopper", "walker2d")
@@ -164,16 +168,25 @@ def run_learn(args: argparse.Namespace) -> dict[str, Any]:
     """Learn one version; prints what came of it, or why there is none."""
     from dataclasses import asdict
 
+    learned = learn(args)
+    print(learned.why)
+    return asdict(learned)
+
+
+def learn(args: argparse.Namespace, report: Report | None = None) -> Learned:
+    """Learn one version as the arguments of `add_learn` say; see `learn_version`.
+
+    Raises:
+        UserError: it cannot be learned.
+    """
     from vlingnav_cli import UserError
     from vlingnav_datasets.lerobot_v3 import DatasetError
     from vlingnav_policy import ManifestError
     from vlingnav_policy.versions import Versions
-    from vlingnav_train.rlif.nav.learner import LearnConfig, learn_version
+    from vlingnav_train.rlif.nav.learner import LearnConfig, learn_version, unheard
 
+    config = LearnConfig(minutes=args.minutes, method=args.method)
     try:
-        config = LearnConfig(minutes=args.minutes, method=args.method)
-        learned = learn_version(args.dataset, Versions(args.versions), args.policy, config)
+        return learn_version(args.dataset, Versions(args.versions), args.policy, config, report or unheard)
     except (OSError, ValueError, DatasetError, ManifestError) as error:
         raise UserError(str(error)) from error
-    print(learned.why)
-    return asdict(learned)
