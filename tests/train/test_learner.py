@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,17 @@ def test_what_is_no_better_is_not_offered_and_said_to_be(shelf: Versions, record
     assert learned == Learned.read(shelf.root) and learned.loss == learned.error_in_use
 
 
+def test_what_was_taken_back_is_not_learned_from_the_same_episodes_again(
+    shelf: Versions, recorded: Path, tmp_path: Path
+) -> None:
+    versions = Versions(Path(shutil.copytree(shelf.root, tmp_path / "policy", symlinks=True)))
+    versions.roll_back()
+    for _ in range(2):
+        learned = learn_version(recorded, versions, "nano", QUICK)
+        assert learned.version is None and "version 0002 was learned from these episodes" in learned.why
+    assert versions.names() == ["0001", "0002"] and versions.current() == "0001"
+
+
 def test_too_little_is_said_to_be(tmp_path: Path) -> None:
     dataset = record(tmp_path / "dataset", episodes=1)
     versions = Versions(tmp_path / "policy")
@@ -249,10 +261,10 @@ def test_the_commands(
         args.run(args)
         assert capsys.readouterr().out == f"version {name} is in use from the next goal on\n"
 
-    args = parsed(commands.add_learn, str(tmp_path / "none"), "--versions", str(tmp_path / "policy"))
+    args = parsed(commands.add_train_rlif, str(tmp_path / "none"), "--versions", str(tmp_path / "policy"))
     with pytest.raises(UserError, match="none"):
         args.run(args)
     dataset = record(tmp_path / "dataset", episodes=1)
-    args = parsed(commands.add_learn, str(dataset), "--versions", str(tmp_path / "policy"))
+    args = parsed(commands.add_train_rlif, str(dataset), "--versions", str(tmp_path / "policy"))
     assert args.run(args)["version"] is None
     assert "too few" in capsys.readouterr().out

@@ -1,9 +1,10 @@
-"""From what a robot recorded to the next version of its policy: `vlingnav learn`, and the node `learner`.
+"""From what a robot recorded to the next version of its policy: `vlingnav train rlif`, the node `learner`.
 
 Every fifth episode is not learned from, but tells whether the new head is better than the one in use: nearer
 to what people did in takeovers, and to what the robot did where nobody minded. One that is not is thrown
 away, and a sentence says so. One that is becomes a version of its own and is put in use; the policy node
 takes it up with the next goal, and `vlingnav rollback` undoes that: the policy as it was is a version, too.
+What was taken back is not learned again before there are more episodes.
 
 An episode that is damaged, or has a goal that the policy cannot take on, is left out, and a sentence says so;
 where people drove without a goal, or the goal ended before a decision, there is nothing to learn.
@@ -134,6 +135,13 @@ def _learn(dataset: Path, versions: Versions, policy: str, config: LearnConfig, 
             recorded.count, len(recorded.episodes),
         )  # fmt: skip
 
+    newest = max(versions.names(), default=None)
+    if newest not in (None, versions.current()):  # it was taken back, and would come out again
+        about = Manifest.read(versions.root / newest).training["edit"]
+        if about["episodes"] == recorded.count:
+            return ended(
+                None, f"version {newest} was learned from these episodes and was taken back; record more"
+            )
     few = len(moments) < config.learner.batch or not any(m.held for m in moments)
     if few or not takeovers or not held_out:
         return ended(
@@ -174,6 +182,7 @@ def _learn(dataset: Path, versions: Versions, policy: str, config: LearnConfig, 
     about = {
         "method": config.method, "commit": commit(), "settings": asdict(config), "dataset": str(dataset),
         "error": error, "error_in_use": error_in_use, "takeovers": takeovers,
+        "episodes": recorded.count,
     }  # fmt: skip
     if not versions.names():  # there shall be a way back
         versions.use(versions.add(lambda folder: shutil.copytree(in_use, folder)))

@@ -1,4 +1,4 @@
-"""`vlingnav learn` as the node `learner` runs it: the same arguments, and nothing that a robot would notice.
+"""`vlingnav train rlif` as the node `learner` runs it: the same arguments, and nothing a robot would notice.
 
     python -m vlingnav_train.rlif.nav.process DATASET --versions FOLDER
 
@@ -18,7 +18,7 @@ import threading
 from typing import Any
 
 from vlingnav_cli import UserError
-from vlingnav_train.rlif.commands import add_learn, learn
+from vlingnav_train.rlif.commands import add_train_rlif, learn
 
 LOWEST = 19
 
@@ -31,7 +31,7 @@ def main() -> int:
     os.environ["TQDM_DISABLE"] = "1"
     threading.Thread(target=_end_with_parent, daemon=True).start()
     parser = argparse.ArgumentParser()
-    add_learn(parser)
+    add_train_rlif(parser)
     try:
         learned = learn(parser.parse_args(), _report)
     except UserError as error:

@@ -20,7 +20,7 @@ LOG = "learner.log"
 
 @dataclass(frozen=True)
 class Lesson:
-    """What is to be learned: the arguments of `vlingnav learn`.
+    """What is to be learned: the arguments of `vlingnav train rlif`.
 
     Attributes:
         dataset: folder of the recorder's. versions: folder that the new version is for.
