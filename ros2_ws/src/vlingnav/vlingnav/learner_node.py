@@ -1,9 +1,9 @@
 """`learner`: when there are new episodes, learns from all of them; the policy node takes up what is better.
 
 Learning itself is `vlingnav train rlif`, in a process of its own and of the lowest priority: nothing here
-waits for it, and nobody who drives has to. Whether a new version is better is said by episodes that it did not
-learn from. How much was learned from already is kept beside the versions: started again the node goes on,
-and a training that was cut off begins anew.
+waits for it, and nobody who drives has to. Whether a new version is better is said by episodes that it did
+not learn from. How much was learned from already is kept beside the versions: started again the node goes
+on, and a training that was cut off begins anew.
 
 In diagnostics: the version in use, its loss, how many episodes were learned from, and what came of the newest
 training, in a sentence.
