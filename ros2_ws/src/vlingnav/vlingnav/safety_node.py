@@ -50,6 +50,18 @@ class SafetyNode(ManagedNode):
         ),
         Parameter("scan_timeout_s", 0.4, "The robot brakes when no scan came for this long.", (0.05, 5.0)),
         Parameter(
+            "scan_blind_share",
+            0.2,
+            "The robot brakes when more of a scan's rays than this see nothing: NaN, or nearer than "
+            "range_min.",
+            (0.0, 1.0),
+        ),
+        Parameter(
+            "scan_zero_is_free",
+            False,
+            "A range of 0.0 is a ray that met nothing, as some drivers have it, and nothing too near.",
+        ),
+        Parameter(
             "odometry_timeout_s", 0.3, "The robot brakes when no odometry came for this long.", (0.05, 5.0)
         ),
         Parameter(
@@ -78,7 +90,8 @@ class SafetyNode(ManagedNode):
         Parameter(
             "neighbours",
             "",
-            "Namespaces of the other robots, separated by commas, whose odom this one listens to.",
+            "Namespaces of the other robots, separated by commas, whose odom this one listens to; it stands "
+            "until it has heard all of them.",
         ),
         Parameter("neighbour_radius_m", 0.18, "Radius of the other robots' hulls.", (0.0, 5.0)),
         Parameter("neighbour_speed_mps", 0.6, "Largest speed of the other robots.", (0.0, 5.0)),
@@ -163,9 +176,16 @@ class SafetyNode(ManagedNode):
         self._states = self.output(topics.SAFETY_STATE)
         self._markers = self.output(topics.SAFETY_MARKERS)
         mount = np.array([self.param("lidar_x_m"), self.param("lidar_y_m"), self.param("lidar_yaw_rad")])
-        self._odometry = self.input(topics.ODOM, convert.odometry, self.param("odometry_timeout_s"))
+        self._odometry = self.input(
+            topics.ODOM,
+            lambda message: (message.header.frame_id, *convert.odometry(message)),
+            self.param("odometry_timeout_s"),
+        )
+        blind, zero_is_free = self.param("scan_blind_share"), self.param("scan_zero_is_free")
         self._scan = self.input(
-            topics.SCAN, lambda message: convert.obstacles(message, mount), self.param("scan_timeout_s")
+            topics.SCAN,
+            lambda message: convert.obstacles(message, mount, blind, zero_is_free),
+            self.param("scan_timeout_s"),
         )
         fleet = NeighbourConfig(
             radius=self.param("neighbour_radius_m"),
@@ -195,11 +215,12 @@ class SafetyNode(ManagedNode):
 
     def _tick(self) -> None:
         desired = STAND if self._desired.value is None else self._desired.value
-        stamp, odometry = self._odometry.value or (-math.inf, Odometry(NOWHERE, NOWHERE))
+        frame, stamp, odometry = self._odometry.value or ("", -math.inf, Odometry(NOWHERE, NOWHERE))
         obstacles: Obstacles | None = self._scan.value
         begun, now = self.steady(), self.now()
-        problem = self.first_problem() or self._surroundings.problem()
         others = self._surroundings.at(now)
+        problem = self.first_problem() or self._surroundings.problem(frame, odometry.pose, others, now)
+        self.problem = problem  # for diagnostics
         applied, report = self._filter.filter(
             State(odometry.pose, odometry.velocity, stamp),
             desired,
