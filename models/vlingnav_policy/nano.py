@@ -29,7 +29,6 @@ from vlingnav_policy.history import Frame, FrameHistory, HistoryConfig
 from vlingnav_policy.manifest import Manifest
 from vlingnav_policy.memory import Memory, MemoryConfig
 from vlingnav_policy.notes import Note, read_notes
-from vlingnav_policy.se2 import compose
 from vlingnav_policy.sight import SIMILARITIES, EncodedGoal, Sight
 from vlingnav_policy.thesaurus import FILE as THESAURUS_FILE
 from vlingnav_policy.thesaurus import Thesaurus, Wording
@@ -264,8 +263,7 @@ class NanoPolicy:
         seen, x, y, _ = out["found"][0]
         trajectory = out["mean"][0] * self._scale
         if thought is not None:
-            start = pose.astype(np.float64)
-            self._plan = Chunk(compose(start, trajectory), self.manifest.dt_s, stamp, start)
+            self._plan = Chunk.placed(Decision(trajectory, self.manifest.dt_s, stamp), pose)
         elif self._plan is not None and stamp - self._plan.stamp <= self.thinking.hold_s:
             trajectory = self._plan.rest(stamp, pose)
         # A stop cannot be taken back, and a thought can talk itself into one: both must want it.
