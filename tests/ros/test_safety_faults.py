@@ -18,6 +18,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import LaserScan
+from std_msgs.msg import Bool
 
 from vlingnav import convert, topics
 from vlingnav.lifecycle import wait_until
@@ -44,6 +45,10 @@ class Base:
             topic.name: node.create_publisher(topic.type, topic.name, topic.qos)
             for topic in (topics.ODOM, topics.SCAN, topics.PEOPLE, topics.CMD_VEL_DESIRED)
         }
+        self.override: bool | None = None  # what an operator's button says
+        self._override = node.create_publisher(
+            topics.OPERATOR_OVERRIDE.type, topics.OPERATOR_OVERRIDE.name, topics.OPERATOR_OVERRIDE.qos
+        )
         self.other: str | None = None  # the frame in which another robot says that it is
         self.place = 0.1  # [m] where that is
         self._other = node.create_publisher(topics.ODOM.type, "/robot1/odom", topics.ODOM.qos)
@@ -74,6 +79,8 @@ class Base:
         for message, (name, output) in zip((said, scan, nobody, wish), self._outputs.items(), strict=True):
             if name != self.silent:
                 output.publish(message)
+        if self.override is not None:
+            self._override.publish(Bool(data=self.override))
         if self.other is not None:
             there = Odometry(np.array([self.place, 0.0, 0.0]), np.zeros(3))
             self._other.publish(convert.odometry_message(there, now, self.other, "base_link"))
@@ -106,10 +113,10 @@ class Base:
 def make(ros: SingleThreadedExecutor) -> Iterator[Callable[..., Base]]:
     made: list[Node] = []
 
-    def start(neighbours: str = "") -> Base:
+    def start(**parameters: str | float) -> Base:
         safety, node = SafetyNode(), Node("base")
         made.extend((safety, node))
-        safety.set_parameters([Parameter("neighbours", value=neighbours)])
+        safety.set_parameters([Parameter(name, value=value) for name, value in parameters.items()])
         for each in made:
             ros.add_node(each)
         base = Base(ros, node)
@@ -172,7 +179,7 @@ def test_a_scan_or_odometry_that_lies_stops_the_robot(make: Callable[..., Base])
 
 def test_nobody_drives_before_all_neighbours_have_been_heard(make: Callable[..., Base]) -> None:
     """Silent, in another frame, or where this robot is itself: it stands, and diagnostics say so."""
-    base = make("/robot1")
+    base = make(neighbours="/robot1")
     base.desired = np.array([SPEED, 0.0, 0.0])
     assert base.stands("robot1: not heard yet"), base.state
     assert base.wait(lambda: "robot1: not heard yet" in base.problem), base.problem
@@ -184,3 +191,30 @@ def test_nobody_drives_before_all_neighbours_have_been_heard(make: Callable[...,
     assert base.x == 0.0
     base.place = -0.8
     base.at_speed()
+
+
+def behind_a_wall(scan: LaserScan, odometry: OdometryMsg) -> None:
+    """What it stands at is nearer than it may get."""
+    scan.ranges = [RADIUS + 0.01] * 4 + [math.inf] * 118 + [RADIUS + 0.01] * 4
+
+
+@pytest.mark.parametrize("allowed", [0.0, 0.1])
+def test_an_operator_moves_it_slowly_past_the_filter_where_that_is_allowed(
+    make: Callable[..., Base], allowed: float
+) -> None:
+    base = make(operator_override_mps=allowed)
+    base.spoil, base.desired = behind_a_wall, np.array([SPEED, 0.0, 0.0])
+    assert base.wait(lambda: base.state.status != SafetyState.PASS and bool(base.state.reason))
+    begin = base.x
+    base.override = True
+    went = base.wait(lambda: base.x > begin + 0.1, 10.0 if allowed else 1.0)
+    assert went == bool(allowed)
+    if not allowed:
+        assert base.state.status != SafetyState.OVERRIDE
+        return
+    assert base.state.status == SafetyState.OVERRIDE and base.state.constraint == "operator"
+    assert base.state.applied.linear.x == pytest.approx(0.1) == base.speed
+    base.silent = "scan"  # the lidar has failed: that is when it is needed
+    assert base.wait(lambda: "scan" in base.state.reason and base.state.status == SafetyState.OVERRIDE)
+    base.override = None  # the teleop node has died
+    assert base.stands("scan")

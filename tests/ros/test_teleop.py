@@ -49,6 +49,18 @@ def test_a_joystick_is_read_by_its_layout() -> None:
     assert read(LAYOUT, [0.0] * 4, buttons(1, 0), TOP).request == Request.STOP, "the safer of two"
 
 
+def test_the_override_button_counts_for_whoever_holds_the_robot() -> None:
+    layout = replace(LAYOUT, override=5)
+    people = controls()
+    people.hear("joystick", read(layout, [0.0] * 4, buttons(), TOP), 0.0)
+    people.hear("joystick", read(layout, [0.0] * 4, buttons(5), TOP), 0.1)
+    assert not people.overriding(0.1), "it is not held"
+    people.hear("joystick", read(layout, [0.0] * 4, buttons(4, 5), TOP), 0.2)
+    assert people.overriding(0.2) and not people.overriding(0.2 + DEAD_MAN + 0.01)
+    people.hear("joystick", read(layout, [0.0] * 4, buttons(4), TOP), 0.3)
+    assert not people.overriding(0.3)
+
+
 def test_a_joystick_that_is_another_is_refused_in_words() -> None:
     with pytest.raises(ValueError, match="2 axes, the parameters name number 3"):
         read(replace(LAYOUT, vx=0), [0.0] * 2, buttons(), TOP)

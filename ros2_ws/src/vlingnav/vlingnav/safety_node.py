@@ -2,7 +2,8 @@
 
 A command is filtered when it comes, and again every period against newer scans until the next one comes. A
 command, scan or odometry that is missing, too old or not a number brakes the robot, and `safety_state`
-says which it was. This reduces the risk of collisions with what the lidar sees in its plane; it is not a
+says which it was. Whoever drives passes the filter, people too; only where the robot's owner allows it may an
+operator move it slowly past the filter, with a button held down, and `safety_state` says so. This reduces the risk of collisions with what the lidar sees in its plane; it is not a
 certified safety function.
 """
 
@@ -29,7 +30,7 @@ from vlingnav_safety.types import Limits, Obstacles, Report, State
 
 Array = NDArray[np.float64]
 
-STATUS = {"pass": SafetyState.PASS, "filtered": SafetyState.FILTERED, "brake": SafetyState.BRAKE}
+STATUS = {"pass": SafetyState.PASS, "filtered": SafetyState.FILTERED, "brake": SafetyState.BRAKE, "override": SafetyState.OVERRIDE}
 STAND = np.zeros(3)
 NOWHERE = np.full(3, np.nan)  # before any odometry: the filter brakes on it
 
@@ -133,6 +134,13 @@ class SafetyNode(ManagedNode):
             "Zones to stay out of, in metres in the frame of odom: corners x y separated by commas, zones "
             'by semicolons, as in "1 0, 2 0, 2 1; 4 4, 5 4, 5 5".',
         ),
+        Parameter(
+            "operator_override_mps",
+            0.0,
+            "Speed, of the fastest point of its hull, at which a trained operator who holds the override "
+            "button moves the robot past the filter, and past a sensor that has failed; 0 for never.",
+            (0.0, 0.3),
+        ),
         Parameter("base_delay_s", 0.05, "Time that the base takes to obey a command.", (0.0, 1.0)),
         Parameter("lidar_x_m", 0.0, "Where the lidar is mounted, forward of the hull's centre.", (-2.0, 2.0)),
         Parameter("lidar_y_m", 0.0, "Where the lidar is mounted, left of the hull's centre.", (-2.0, 2.0)),
@@ -196,6 +204,7 @@ class SafetyNode(ManagedNode):
         )
         robots = tuple(name.strip() for name in self.param("neighbours").split(",") if name.strip())
         self._surroundings = Surroundings(self, robots, fleet)
+        self._override = self.input(topics.OPERATOR_OVERRIDE, lambda message: bool(message.data))
         tick = self.every(1.0 / self.param("rate_hz"), self._tick)
         stamped = self.param("desired_stamped")
         self._desired = self.input(
@@ -230,6 +239,11 @@ class SafetyNode(ManagedNode):
         )
         if problem:
             report = replace(report, status="brake", reason=problem, constraint="input")
+        if self._overridden():
+            applied = self._slowly(desired)
+            self._filter.reset()  # what it remembers of commands is no longer so
+            reason = "an operator moves the robot past the filter" + (f"; {problem}" if problem else "")
+            report = replace(report, status="override", reason=reason, constraint="operator")
         self.diagnostics.latency("filter", self.steady() - begun)
         self._publish(desired, applied, report)
         if self._markers.get_subscription_count():
@@ -238,6 +252,19 @@ class SafetyNode(ManagedNode):
             self._markers.publish(
                 safety_markers(report, desired, applied, obstacles, self._hull, place, *header)
             )
+
+    def _overridden(self) -> bool:
+        """Whether an operator may and does move the robot past the filter, by a command that is not too old."""
+        now, patience = self.steady(), self.param("command_timeout_s")
+        asked = bool(self._override.value) and self._override.age(now) <= patience
+        return asked and self.param("operator_override_mps") > 0.0 and not self._desired.problem(now)
+
+    def _slowly(self, desired: Array) -> Array:
+        """`desired`, slowed down until no point of the hull is faster than an operator may have it."""
+        x, y, radius = self._hull.T
+        reach = float((np.hypot(x, y) + radius).max())
+        speed = float(np.hypot(desired[0], desired[1]) + abs(desired[2]) * reach)
+        return desired * min(1.0, self.param("operator_override_mps") / max(speed, 1e-9))
 
     def _publish(self, desired: Array, applied: Array, report: Report) -> None:
         message = TwistStamped(twist=convert.twist(applied))

@@ -44,6 +44,13 @@ class TeleopNode(ManagedNode):
         Parameter("release_button", 7, "Button that releases the emergency stop; -1 for none.", (-1, 31)),
         Parameter("resume_button", 0, "Button that lets the policy go on; -1 for none.", (-1, 31)),
         Parameter(
+            "override_button",
+            -1,
+            "Button with which a trained operator, holding hold_button too, moves the robot past the safety "
+            "filter, if the safety node allows it; -1 for none.",
+            (-1, 31),
+        ),
+        Parameter(
             "rviz_stamped",
             True,
             "Take cmd_vel_rviz as TwistStamped; false for senders of Twist.",
@@ -60,10 +67,11 @@ class TeleopNode(ManagedNode):
         """Subscribe to every source; none has to be there."""
         self._commands = self.output(topics.CMD_VEL_TELEOP)
         self._takeovers = self.output(topics.TAKEOVER)
+        self._overrides = self.output(topics.OPERATOR_OVERRIDE)
         self._tick = self.every(1.0 / self.param("rate_hz"), self._say)
         own = Layout(
             *(self.param(f"{name}_axis") for name in ("vx", "vy", "wz")),
-            *(self.param(f"{name}_button") for name in ("hold", "stop", "pause", "release", "resume")),
+            *(self.param(f"{name}_button") for name in ("hold", "stop", "pause", "release", "resume", "override")),
         )
         self._listen(topics.JOY, "joystick", self._joystick(own))
         self._listen(topics.KEYBOARD, "keyboard", self._joystick(KEYBOARD))
@@ -131,7 +139,9 @@ class TeleopNode(ManagedNode):
 
     def _say(self) -> None:
         self.first_problem()
-        self._publish(*self._controls.say(self.steady()))
+        now = self.steady()
+        self._publish(*self._controls.say(now))
+        self._overrides.publish(Bool(data=self._controls.overriding(now)))
 
     def _publish(self, velocity: Velocity, word: Word) -> None:
         command = TwistStamped(twist=convert.twist(np.array(velocity)))
