@@ -1,10 +1,10 @@
 """`safety`: between everything that wants to move the robot and the motors.
 
 A command is filtered when it comes, and again every period against newer scans until the next one comes. A
-command, scan or odometry that is missing, too old or not a number brakes the robot, and `safety_state`
-says which it was. Whoever drives passes the filter, people too; only where the robot's owner allows it may an
-operator move it slowly past the filter, with a button held down, and `safety_state` says so. This reduces the risk of collisions with what the lidar sees in its plane; it is not a
-certified safety function.
+command, scan or odometry that is missing, too old or not a number brakes the robot, and `safety_state` says
+which it was. Whoever drives passes the filter, people too; only where the robot's owner allows it may an
+operator move it slowly past the filter, with a button held down, and `safety_state` says so. This reduces the
+risk of collisions with what the lidar sees in its plane; it is not a certified safety function.
 """
 
 from __future__ import annotations
@@ -30,7 +30,12 @@ from vlingnav_safety.types import Limits, Obstacles, Report, State
 
 Array = NDArray[np.float64]
 
-STATUS = {"pass": SafetyState.PASS, "filtered": SafetyState.FILTERED, "brake": SafetyState.BRAKE, "override": SafetyState.OVERRIDE}
+STATUS = {
+    "pass": SafetyState.PASS,
+    "filtered": SafetyState.FILTERED,
+    "brake": SafetyState.BRAKE,
+    "override": SafetyState.OVERRIDE,
+}
 STAND = np.zeros(3)
 NOWHERE = np.full(3, np.nan)  # before any odometry: the filter brakes on it
 
@@ -254,7 +259,7 @@ class SafetyNode(ManagedNode):
             )
 
     def _overridden(self) -> bool:
-        """Whether an operator may and does move the robot past the filter, by a command that is not too old."""
+        """Whether an operator may and does move the robot past the filter, by a command that is fresh."""
         now, patience = self.steady(), self.param("command_timeout_s")
         asked = bool(self._override.value) and self._override.age(now) <= patience
         return asked and self.param("operator_override_mps") > 0.0 and not self._desired.problem(now)

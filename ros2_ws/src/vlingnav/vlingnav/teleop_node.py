@@ -71,7 +71,10 @@ class TeleopNode(ManagedNode):
         self._tick = self.every(1.0 / self.param("rate_hz"), self._say)
         own = Layout(
             *(self.param(f"{name}_axis") for name in ("vx", "vy", "wz")),
-            *(self.param(f"{name}_button") for name in ("hold", "stop", "pause", "release", "resume", "override")),
+            *(
+                self.param(f"{name}_button")
+                for name in ("hold", "stop", "pause", "release", "resume", "override")
+            ),
         )
         self._listen(topics.JOY, "joystick", self._joystick(own))
         self._listen(topics.KEYBOARD, "keyboard", self._joystick(KEYBOARD))
