@@ -1,4 +1,4 @@
-"""`vlingnav annotate`, `vlingnav dataset` and `vlingnav replay`."""
+"""`vlingnav annotate`, `vlingnav dataset check` and `vlingnav replay`."""
 
 from __future__ import annotations
 
@@ -56,15 +56,15 @@ def run_annotate(args: argparse.Namespace) -> dict[str, Any]:
     return figures
 
 
-def add_dataset(parser: argparse.ArgumentParser) -> None:
+def add_dataset_check(parser: argparse.ArgumentParser) -> None:
     """Check a dataset and write a page of statistics about it."""
     parser.add_argument("dataset", type=Path, help="folder of the dataset")
     parser.add_argument("--page", type=Path, help="file to write (default: statistics.html in the dataset)")
     parser.add_argument("--decode", action="store_true", help="also decode every picture; takes long")
-    parser.set_defaults(run=run_dataset)
+    parser.set_defaults(run=run_dataset_check)
 
 
-def run_dataset(args: argparse.Namespace) -> dict[str, Any]:
+def run_dataset_check(args: argparse.Namespace) -> dict[str, Any]:
     """Check, count, write the page; a dataset with damage is a failure."""
     from vlingnav_cli import CommandFailed, UserError
     from vlingnav_datasets.lerobot_v3 import DatasetError, check, statistics, write_page

@@ -20,7 +20,11 @@ from vlingnav_cli.commands import Command, discover
 from vlingnav_cli.errors import CommandFailed, UserError
 
 DESCRIPTION = "Tell a robot in plain language where to go, and measure how well it does."
-GROUPS = {"bench": "Measure how fast a part is.", "train": "Train a network."}
+GROUPS = {
+    "bench": "Measure how fast a part is.",
+    "dataset": "Look into a dataset.",
+    "train": "Train a network.",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

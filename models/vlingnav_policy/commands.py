@@ -117,7 +117,7 @@ def _episode(
 
 def add_rollback(parser: argparse.ArgumentParser) -> None:
     """Put the previous version of a policy that learns in use again; once more undoes that."""
-    parser.add_argument("versions", type=Path, help="folder of the versions, as of vlingnav learn")
+    parser.add_argument("versions", type=Path, help="folder of the versions, as of vlingnav train rlif")
     parser.set_defaults(run=run_rollback)
 
 

@@ -42,10 +42,13 @@ class Versions:
         """
         self.root.mkdir(parents=True, exist_ok=True)
         name = f"{int(max(self.names(), default='0')) + 1:04}"
-        shutil.rmtree(new := self.root / f".{name}", ignore_errors=True)
-        build(new)
-        Manifest.read(new)
-        new.rename(self.root / name)
+        shutil.rmtree(new := self.root / f".{name}", ignore_errors=True)  # of one that was killed
+        try:
+            build(new)
+            Manifest.read(new)
+            new.rename(self.root / name)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
         return name
 
     def use(self, name: str) -> None:

@@ -20,7 +20,7 @@ from vlingnav_safety.barriers import barrier_rows, clearance_and_barrier, cover_
 from vlingnav_safety.braking import first_breach, slew, stopping_path
 from vlingnav_safety.config import FilterConfig
 from vlingnav_safety.history import History, compose, into, relative
-from vlingnav_safety.inputs import bad_command, bad_state, bad_surroundings
+from vlingnav_safety.inputs import bad_command, bad_state, bad_surroundings, shape
 from vlingnav_safety.movers import KeepOut, Movers, gather
 from vlingnav_safety.qp import FAILED, SOLVED, project
 from vlingnav_safety.right_of_way import RightOfWay
@@ -34,6 +34,7 @@ Array = NDArray[np.float64]
 _SHARES = ((1.0, 1.0), (0.75, 0.75), (0.5, 0.5), (0.25, 0.25), (0.0, 1.0), (1.0, 0.0))
 _LIMITS = ("velocity limit of the base", "limits")
 _DEADLINE = 4.0  # periods between two calls, after which what the base did meanwhile was not certified
+_SIGHT = 3.0  # [m] at least, in which the right of way looks for ways round a keep-out zone
 _SPOT = 0.05  # [m/s] below which a command is meant to turn the robot where it stands
 
 
@@ -63,7 +64,6 @@ class LidarBarrierFilter:
         ):
             raise ValueError(f"{config} needs a hull, period > 0, delay >= 0 and 0 < brake_share <= 1")
         self._hull = np.array(config.hull, np.float64)
-        self._keep_out = KeepOut(config.keep_out)
         omni = self._velocity_limit[1] > 0.0
         # The two axes that the projection may change, and the one that it takes as it is.
         self._free, self._fixed = ((0, 1), 2) if omni else ((0, 2), 1)
@@ -77,6 +77,7 @@ class LidarBarrierFilter:
         self._reach = top + self._velocity_limit[2] * float(
             np.hypot(self._discs[:, 0], self._discs[:, 1]).max()
         )
+        self._keep_out = KeepOut(config.keep_out, self._sight())
         self.reset()
         # A hit so near and a speed so high that every compiled function is called, projection included.
         warm = State(np.zeros(3), self._velocity_limit, 0.0)
@@ -93,11 +94,15 @@ class LidarBarrierFilter:
     ) -> tuple[Array, Report]:
         """Return the safe body-frame command `(3,)` nearest to `desired`, and why.
 
-        Never raises for what comes in: it brakes, and the report names the fault.
+        Never raises for what comes in, be it None, of another shape or no number at all: it brakes, and the
+        report names the fault.
         """
+        now = now if shape(now) == () else np.nan
         fault = self._fault(state, desired, neighbours, obstacles, now)
         if fault or obstacles is None:
-            return self._give(now, self._braked(now), Report("brake", fault, constraint="input"))
+            return self._give(
+                now, self._history.braked(now, self.config.period), Report("brake", fault, constraint="input")
+            )
         movers = self._movers(state, neighbours, obstacles, now)
         if not self.config.right_of_way:
             return self._certified(desired, movers, now)
@@ -134,7 +139,7 @@ class LidarBarrierFilter:
         if status == FAILED:
             reason = "the projection could not be certified"
             report = Report("brake", reason, clearance, barrier, constraint="projection", gain=gain)
-            return self._give(now, self._braked(now), report)
+            return self._give(now, self._history.braked(now, self.config.period), report)
 
         breach = -1
         along, across = False, False
@@ -159,7 +164,7 @@ class LidarBarrierFilter:
         else:
             reason = f"no room to stop short of {self._name(breach, points, ahead, movers)}"
             report = Report("brake", reason, clearance, barrier, slack, movers.name(breach), gain)
-            return self._give(now, self._braked(now), report)
+            return self._give(now, self._history.braked(now, self.config.period), report)
 
         if np.array_equal(candidate, np.clip(goal, lower, upper)):
             # The base gets no further toward the goal within the period: the candidate certifies the goal.
@@ -218,6 +223,14 @@ class LidarBarrierFilter:
         """See `barriers.barrier_rows`."""
         brake = self.config.brake_share * self._brake
         return barrier_rows(points, radius, discs, brake, self.config.period, self._reach)
+
+    def _sight(self) -> float:
+        """How far off [m] what stands can have a row: where F(e) = reach, and all that is not in e."""
+        brake = self.config.brake_share * self._brake
+        room = self._reach * (0.5 * self._reach / brake + self.config.period)
+        late = self._reach * (self.config.state_timeout + self.config.delay)  # driven since the odometry
+        size = float((np.hypot(self._discs[:, 0], self._discs[:, 1]) + self._discs[:, 2]).max())
+        return max(_SIGHT, room + late + size + self.config.margin)
 
     def _gain(self, bounds: Array) -> float:
         """Class-K gain F(e) / e [1/s] of the row with least room, e = (F^2 + 2 F a dt) / 2a; 0 without."""
@@ -280,18 +293,6 @@ class LidarBarrierFilter:
             self._keep_out,
             self.config.delay + self.config.period,
         )
-
-    def _braked(self, now: float) -> Array:
-        """Next command of a braking ramp, from the lesser of predicted velocity and last command.
-
-        Taking the lesser keeps the ramp going down when the base answers later than `config.delay` says.
-        """
-        _, velocity = self._history.predict(now)
-        last = self._history.last_command
-        start = np.where(
-            velocity * last > 0.0, np.sign(last) * np.minimum(np.abs(velocity), np.abs(last)), 0.0
-        )
-        return slew(start, np.zeros(3), self._acceleration * self.config.period)
 
     def _give(self, now: float, command: Array, report: Report) -> tuple[Array, Report]:
         self._history.add_command(now, command)

@@ -11,7 +11,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from vlingnav_safety.braking import coast
+from vlingnav_safety.braking import coast, slew
 from vlingnav_safety.types import State
 
 Array = NDArray[np.float64]
@@ -47,6 +47,7 @@ class History:
         self._poses: deque[tuple[float, Array]] = deque(maxlen=64)
         self._commands: deque[tuple[float, Array]] = deque(maxlen=64)
         self._state: State | None = None
+        self._jumped = ""
 
     @property
     def last_time(self) -> float:
@@ -64,16 +65,23 @@ class History:
             self._commands.append((now, command))
 
     def add_state(self, state: State) -> str:
-        """Remember odometry, or say how far it jumped: the base must be able to have got there."""
+        """Remember odometry, or say how far it jumped: the base must be able to have got there.
+
+        That goes for a stamp that comes again, or is older than the newest, as well: what is said of it now
+        must agree with what was said then. A jump counts until the robot has braked to a stand and newer
+        odometry agrees with it.
+        """
+        jump = self._jump(state)
+        if jump:
+            self._poses.clear()
+            self._jumped = jump
+        else:
+            self._state = state
         if not self._poses or state.stamp > self._poses[-1][0]:
-            fault = self._jump(state)
-            if fault:
-                self._poses.clear()
             self._poses.append((state.stamp, np.array(state.pose, np.float64)))
-            if fault:
-                return fault
-        self._state = state
-        return ""
+            if not jump and not np.any(self.last_command):
+                self._jumped = ""
+        return self._jumped
 
     def _jump(self, state: State) -> str:
         if not self._poses:
@@ -81,7 +89,7 @@ class History:
         before, pose = self._poses[-1]
         moved = np.abs(relative(pose, state.pose))
         # Twice the limits and a little: odometry has noise, and its stamps jitter.
-        possible = 2.0 * self._velocity_limit * (state.stamp - before)
+        possible = 2.0 * self._velocity_limit * abs(state.stamp - before)
         distance = float(np.hypot(moved[0], moved[1]))
         if distance > np.hypot(possible[0], possible[1]) + 0.05 or moved[2] > possible[2] + 0.1:
             return f"odometry jumped by {distance:.2f} m and {moved[2]:.2f} rad"
@@ -123,3 +131,18 @@ class History:
             commands.append(velocity)
             durations.append(max(0.0, end - begin))
         return coast(velocity, np.array(commands[::-1]), np.array(durations[::-1]), self._acceleration)
+
+    def braked(self, now: float, period: float) -> Array:
+        """Next command `(3,)` of a braking ramp, from the lesser of predicted velocity and last command.
+
+        Taking the lesser keeps the ramp going down when the base answers later than `delay` says. After calls
+        that were missed it goes down by what they would have taken: who is called late must not stop late.
+        """
+        _, velocity = self.predict(now)
+        last = self.last_command
+        start = np.where(
+            velocity * last > 0.0, np.sign(last) * np.minimum(np.abs(velocity), np.abs(last)), 0.0
+        )
+        missed = (now - self.last_time) / period
+        periods = max(1.0, np.rint(missed)) if np.isfinite(missed) else 1.0
+        return slew(start, np.zeros(3), self._acceleration * (period * periods))

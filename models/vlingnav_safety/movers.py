@@ -33,7 +33,6 @@ Array = NDArray[np.float64]
 Polygon = tuple[tuple[float, float], ...]
 
 _SPACING = 0.05  # [m] between the points of a keep-out zone's edge
-_SIGHT = 3.0  # [m] beyond which an edge cannot matter within a stop
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,12 @@ class Movers:
 class KeepOut:
     """Zones that the robot must stay out of, as polygons `((x, y), ...)` [m] in the frame of the odometry."""
 
-    def __init__(self, polygons: tuple[Polygon, ...]) -> None:
+    def __init__(self, polygons: tuple[Polygon, ...], sight: float) -> None:
         """Lay points along the edges.
+
+        Args:
+            polygons: the zones.
+            sight: how far off a thing that stands in the way may matter [m]: the robot needs it to stop.
 
         Raises:
             ValueError: a polygon has fewer than three corners, or they are not finite.
@@ -83,10 +86,11 @@ class KeepOut:
                 points.append(np.linspace(start, end, count))
                 names += count * [f"keep-out {number}"]
         self._points, self._names = np.concatenate(points), np.array(names)
+        self._sight = sight + 0.5 * _SPACING
 
     def near(self, pose: Array) -> tuple[Array, tuple[str, ...]]:
         """Edge points `(K, 2)` within sight of `pose (3,)`, in its frame, and whose they are."""
-        near = np.abs(self._points - pose[:2]).max(axis=1, initial=0.0) < _SIGHT
+        near = np.abs(self._points - pose[:2]).max(axis=1, initial=0.0) < self._sight
         return into(pose, self._points[near]), tuple(self._names[near].tolist())
 
     def holding(self, pose: Array) -> str:

@@ -94,7 +94,7 @@ class Report:
         reason: one sentence naming the constraint or the fault that acted; empty for "pass".
         clearance: distance from hull to nearest hit [m]; inf when nothing is seen.
         barrier: the smallest h = d^2 - r^2 [m^2] of the hull's discs; negative means in contact.
-        slack: how far the least-violating solution misses a constraint; 0 when all hold.
+        slack: how far the least-violating solution misses a constraint [m/s]; 0 when all hold.
         constraint: what acted: "hit", "robot2", "person 0", "keep-out 1", "people", "limits", "input", or "".
         gain: class-K gain at the constraint nearest to binding [1/s]: how fast its room may be used up.
     """

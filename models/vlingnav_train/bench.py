@@ -88,6 +88,7 @@ def run_bench_inference(args: argparse.Namespace) -> dict[str, Any]:
             for label, values in times.items()
         },
         "skipped": skipped,
+        "machine": machine(),
         "threads": args.threads,
         "steps": args.steps,
         f"step{args.steps}_over_step10": float(np.median(times[first][-10:]) / np.median(times[first][5:15])),
@@ -163,8 +164,29 @@ def time_decisions(
     return times
 
 
+def machine() -> dict[str, Any]:
+    """What the times are times of."""
+    import os
+    import platform
+
+    import onnxruntime
+
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    models = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    return {
+        "cpu": models[0] if models else platform.processor(),
+        "cores": os.cpu_count(),
+        "system": platform.platform(),
+        "onnxruntime": onnxruntime.__version__,
+    }
+
+
 def time_robots(alone: LearnedPolicy, shared: LearnedPolicy, robots: int) -> dict[str, float]:
-    """Decisions a second of many robots on one engine, over those of as many calls one after the other."""
+    """Decisions a second of many robots on one engine, over those of as many calls one after the other.
+
+    And the 99th percentile [ms] of what a robot waits for a decision, when all ask at once.
+    """
     from concurrent.futures import ThreadPoolExecutor
     from time import perf_counter
 
@@ -173,21 +195,32 @@ def time_robots(alone: LearnedPolicy, shared: LearnedPolicy, robots: int) -> dic
     rng = np.random.default_rng(1)
     looks = [[_look(alone, step, rng) for step in range(ROUNDS)] for _ in range(robots)]
 
-    def drive(pair: tuple[LearnedPolicy, list[Observation]]) -> None:
+    def drive(pair: tuple[LearnedPolicy, list[Observation]]) -> list[float]:
+        waits = []
         for observation in pair[1]:
+            begin = perf_counter()
             pair[0].act(observation)
+            waits.append(1e3 * (perf_counter() - begin))
+        return waits
 
-    def seconds(policy: LearnedPolicy, run: Callable[..., Iterator[None]]) -> float:
+    def timed(policy: LearnedPolicy, run: Callable[..., Iterator[list[float]]]) -> tuple[float, list[float]]:
         crowd = [policy.another() for _ in range(robots)]
         for robot in crowd:
             _start(robot)
         begin = perf_counter()
-        list(run(drive, zip(crowd, looks, strict=True)))
-        return perf_counter() - begin
+        waits = [wait for robot in run(drive, zip(crowd, looks, strict=True)) for wait in robot]
+        return perf_counter() - begin, waits
 
+    ratios, waits = [], []
     with ThreadPoolExecutor(robots) as threads:
-        ratios = [seconds(alone, map) / seconds(shared, threads.map) for _ in range(3)]
-    return {f"batch{robots}_throughput_ratio": float(np.median(ratios))}
+        for _ in range(3):
+            together, each = timed(shared, threads.map)
+            ratios.append(timed(alone, map)[0] / together)
+            waits += each
+    return {
+        f"batch{robots}_throughput_ratio": float(np.median(ratios)),
+        f"batch{robots}_p99_ms": float(np.percentile(waits, 99)),
+    }
 
 
 def _start(policy: LearnedPolicy) -> None:

@@ -7,6 +7,7 @@ refused. `tower`, `read` and `write` take any number of robots at once, but for 
 from __future__ import annotations
 
 import shutil
+import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -123,7 +124,7 @@ def _compact(path: Path) -> None:
 def export_model(
     out: Path, nano: Nano, stop_threshold: float = 0.5, precision: Precision = "fp32"
 ) -> Manifest:
-    """Write the graphs, the thesaurus and the manifest to `out`.
+    """Write graphs, thesaurus and manifest to `out`; a model that is there stays until all of them are sound.
 
     In eight bits are `read` and `write`, which cost most; the others are then in single precision.
 
@@ -131,6 +132,15 @@ def export_model(
         ExportError: see `export_graph`.
     """
     out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out, prefix="export-") as folder:
+        new = Path(folder)
+        _write(new, nano, stop_threshold, precision)
+        for file in sorted(new.iterdir(), key=lambda file: file.name == "manifest.json"):  # that comes last
+            file.replace(out / file.name)
+    return Manifest.read(out)
+
+
+def _write(out: Path, nano: Nano, stop_threshold: float, precision: Precision) -> None:
     entries: dict[str, Mapping[str, Any]] = {}
     for name, graph in graphs(nano).items():
         file = out / f"{name}.onnx"
@@ -159,4 +169,3 @@ def export_model(
     )
     shutil.copyfile(TABLE, out / THESAURUS_FILE)
     manifest.write(out, THESAURUS_FILE)
-    return Manifest.read(out)

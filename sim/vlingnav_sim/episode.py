@@ -2,12 +2,13 @@
 
 The loop is the one of the ROS graph without ROS: the policy decides every `Rates.decision_s`, the
 executor, the tracker and the safety filter run at the control rate. Time stands still while the policy
-decides. A policy that is late or wrong cannot pass the filter here
-either.
+decides; one that runs elsewhere and gives no answer is asked again. A policy that is late or wrong cannot
+pass the filter here either.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from vlingnav_policy.chunks import Chunk, ChunkExecutor
 from vlingnav_policy.se2 import relative
 from vlingnav_policy.tracker import TrajectoryTracker
-from vlingnav_policy.types import Decision, Observation, Policy
+from vlingnav_policy.types import Decision, Observation, Policy, PolicyUnavailable
 from vlingnav_safety import (
     FilterConfig,
     LidarBarrierFilter,
@@ -35,6 +36,10 @@ from vlingnav_sim.tasks import NavigationTask
 
 Array = NDArray[np.float64]
 OnDecision = Callable[[Observation, Decision], Decision]
+
+PATIENCE_S = 60.0
+"""How long a policy that is unavailable is asked about one observation [s of the wall's clock]."""
+ASK_AGAIN_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,22 @@ class ControlLoop:
             sim.step(commands, self._rates.control_s)
 
 
+def decided(policy: Policy, observation: Observation, patience_s: float = PATIENCE_S) -> Decision:
+    """The policy's decision, waited for.
+
+    Raises:
+        PolicyUnavailable: there was none within `patience_s` [s].
+    """
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            return policy.act(observation)
+        except PolicyUnavailable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(ASK_AGAIN_S)
+
+
 def run_episode(
     simulator: Simulator,
     policy: Policy,
@@ -128,6 +149,9 @@ def run_episode(
         safety: whether the lidar barrier filter stands before the motors.
         on_decision: sees each observation and decision and returns the decision to carry out (data
             collection).
+
+    Raises:
+        PolicyUnavailable: see `decided`.
     """
     simulator.reset(np.array([task.start]))
     loop = ControlLoop(
@@ -139,7 +163,7 @@ def run_episode(
     decisions = thoughts = 0
     while simulator.time < task.time_limit_s and not stopped:
         observation = simulator.observe()
-        decision = policy.act(observation)
+        decision = decided(policy, observation)
         decisions, thoughts = decisions + 1, thoughts + (decision.thought is not None)
         if on_decision is not None:
             decision = on_decision(observation, decision)

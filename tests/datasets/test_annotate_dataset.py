@@ -21,7 +21,7 @@ from vlingnav_datasets.annotate import (
 from vlingnav_datasets.annotate.dataset import Annotated, Who, annotate_dataset
 from vlingnav_datasets.annotate.journal import JOURNAL
 from vlingnav_datasets.annotate.lexicon import read_lexicon
-from vlingnav_datasets.commands import add_annotate, add_dataset
+from vlingnav_datasets.commands import add_annotate, add_dataset_check
 from vlingnav_datasets.lerobot_v3 import GOAL, DatasetError, DatasetReader, check, statistics
 from vlingnav_datasets.navigation import NavigationDataset
 from vlingnav_sim.lexicon import LEXICON
@@ -172,7 +172,7 @@ def test_the_commands(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert read_lexicon(dataset) == LEXICON
     figures = command(add_annotate, str(dataset))
     assert 0.01 <= figures["thought_share"] <= 0.15
-    assert command(add_dataset, str(dataset), "--decode")["thought_share"] == figures["thought_share"]
+    assert command(add_dataset_check, str(dataset), "--decode")["thought_share"] == figures["thought_share"]
     said = capsys.readouterr().out
     assert "4 episodes (4 new), thoughts at" in said and "object: 2 episodes" in said
     page = (dataset / "statistics.html").read_text()
@@ -180,7 +180,7 @@ def test_the_commands(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None
     data = next(dataset.glob("data/*/*"))
     data.write_bytes(data.read_bytes()[:5000])
     with pytest.raises(CommandFailed, match=f"has 1 problems:\n  {data}"):
-        command(add_dataset, str(dataset))
+        command(add_dataset_check, str(dataset))
 
 
 @pytest.mark.parametrize(
@@ -199,6 +199,6 @@ def test_annotators_that_cannot_be_had_are_refused(dataset: Path, words: list[st
 
 
 def test_a_folder_without_a_dataset_is_refused(tmp_path: Path) -> None:
-    for add in (add_annotate, add_dataset):
+    for add in (add_annotate, add_dataset_check):
         with pytest.raises(UserError, match="no dataset in"):
             command(add, str(tmp_path))

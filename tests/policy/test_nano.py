@@ -13,6 +13,7 @@ import pytest
 
 from vlingnav_policy import Goal, Manifest, ManifestError, Observation, Odometry, load_policy
 from vlingnav_policy.load import CHECKPOINTS
+from vlingnav_policy.nano import ThinkingConfig
 
 NANO = CHECKPOINTS / "nano"
 
@@ -28,7 +29,7 @@ def copy(tmp_path: Path) -> Path:
 
 
 def test_it_decides_and_the_answer_depends_on_goal_image_and_memory() -> None:
-    policy = load_policy("nano")
+    policy = load_policy("nano", thinking=ThinkingConfig(hold_s=0.0))
 
     def last(instruction: str, seeds: list[int]) -> np.ndarray:
         policy.reset(Goal(instruction))

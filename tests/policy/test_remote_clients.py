@@ -141,6 +141,20 @@ def test_lightnav_answers_with_waypoints_and_stops() -> None:
     assert double.requests[0]["data"] == {"clientId": "vlingnav"}
 
 
+@pytest.mark.parametrize("actions", [None, {"actions": []}])
+def test_a_lightnav_that_stops_need_not_say_where_to_go(actions: Any) -> None:
+    double = LightNav()
+    with listening(double) as server:
+        policy = lightnav(server)
+        policy.reset(GOAL)
+        double.next = lambda data: {"rc": 0, "seq": data["seq"], "stop": True, "actions": actions}
+        decision = policy.act(observation(0.0))
+        assert decision.stop and decision.trajectory.shape == (0, 3)
+        double.next = lambda data: {"rc": 0, "seq": data["seq"], "stop": False, "actions": actions}
+        with pytest.raises(PolicyUnavailable, match="waypoints that are no rows of 3 numbers"):
+            policy.act(observation(0.4))
+
+
 def test_lightnav_refusals_and_failures_are_told_apart() -> None:
     double = LightNav()
     answers: list[Any] = [
@@ -282,6 +296,15 @@ def test_openpi_waypoints_goal_image_proprioception_and_stop() -> None:
     assert decision.stop and decision.dt == 0.25
     np.testing.assert_array_equal(double.seen[0]["observation/goal_image"], observation(9.0).rgb)
     assert double.seen[0]["observation/state"].shape == (5,)
+
+
+@pytest.mark.parametrize("answer", [{"stop": True}, {"stop": True, "actions": np.zeros((0, 3))}])
+def test_an_openpi_that_stops_need_not_say_where_to_go(answer: dict[str, Any]) -> None:
+    with listening(Openpi(answer)) as server:
+        policy = openpi(server)
+        policy.reset(GOAL)
+        decision = policy.act(observation(0.0))
+    assert decision.stop and decision.trajectory.shape == (0, 3)
 
 
 def test_openpi_errors_are_outages_and_it_is_called_again() -> None:

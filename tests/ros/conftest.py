@@ -198,6 +198,7 @@ HEARD = (
     topics.TAKEOVER,
     topics.INTERVENTION,
     topics.SAFETY_STATE,
+    topics.RVIZ_TARGET,
 )
 
 

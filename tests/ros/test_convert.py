@@ -105,11 +105,53 @@ def test_what_is_not_a_number_is_refused(bad: float) -> None:
         convert.command(twist)
 
 
+def scan_of(ranges: list[float], **fields: float) -> LaserScan:
+    made = {"angle_min": 0.0, "angle_increment": math.tau / len(ranges), "range_min": 0.1, "range_max": 8.0}
+    return LaserScan(ranges=ranges, **{**made, **fields})
+
+
 def test_scans_become_hits_where_the_lidar_is_mounted() -> None:
-    scan = LaserScan(angle_min=0.0, angle_increment=math.pi / 2, range_min=0.1, range_max=8.0)
-    scan.ranges = [1.0, math.inf, 2.0, 0.05]
+    """REP-117: +inf is no return; what is nearer than the lidar can measure is there all the same."""
+    scan = scan_of([1.0, math.inf, 2.0, 9.0])
     points = convert.obstacles(scan, np.array([0.5, 0.0, math.pi / 2])).points
     assert points == pytest.approx(np.array([[0.5, 1.0], [0.5, -2.0]]), abs=1e-9)
+    for near in (-math.inf, -1.0, 0.0, 0.05):
+        scan.ranges = [1.0, math.inf, 2.0, near]
+        points = convert.obstacles(scan, np.zeros(3), blind_share=0.25).points
+        assert points == pytest.approx(np.array([[1.0, 0.0], [-2.0, 0.0], [0.0, -0.1]]), abs=1e-6)
+
+
+def test_a_lidar_may_say_zero_for_no_return() -> None:
+    scan = scan_of([1.0, 0.0, 0.0, 0.05])
+    points = convert.obstacles(scan, np.zeros(3), blind_share=0.25, zero_is_free=True).points
+    assert points == pytest.approx(np.array([[1.0, 0.0], [0.0, -0.1]]), abs=1e-6)
+
+
+@pytest.mark.parametrize("nothing", [math.nan, -math.inf, 0.0, 0.05])
+def test_a_scan_that_mostly_sees_nothing_is_refused(nothing: float) -> None:
+    """Some rays may; of all others that are free, none is a hit."""
+    few, many = [nothing] * 72 + [math.inf] * 288, [nothing] * 73 + [math.inf] * 287
+    hits = convert.obstacles(scan_of(few), np.zeros(3)).points
+    assert len(hits) == (0 if math.isnan(nothing) else 72)
+    with pytest.raises(ValueError, match="20% of the scan's rays see nothing"):
+        convert.obstacles(scan_of(many), np.zeros(3))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"range_max": math.nan},
+        {"range_min": math.nan},
+        {"range_min": -1.0},
+        {"range_max": 0.1},
+        {"angle_min": math.nan},
+        {"angle_increment": math.inf},
+        {"angle_increment": 0.0},
+    ],
+)
+def test_a_scan_without_sound_limits_is_refused(fields: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="the lidar driver"):
+        convert.obstacles(scan_of([1.0] * 4, **fields), np.zeros(3))
     with pytest.raises(ValueError, match="no rays"):
         convert.obstacles(LaserScan(), np.zeros(3))
 

@@ -48,7 +48,9 @@ def test_names_carry_units_and_defaults_their_ranges(node: graph.Node) -> None:
         assert p.description.endswith("."), p.name
         if isinstance(p.default, float):
             unit = p.name.rsplit("_", 1)[1]
-            assert unit in {"s", "m", "hz", "mps", "radps", "mps2", "radps2", "rad", "factor"}, p.name
+            assert unit in {"s", "m", "hz", "mps", "radps", "mps2", "radps2", "rad", "factor", "share"}, (
+                p.name
+            )
             assert p.range is not None and p.range[0] <= p.default <= p.range[1], p.name
 
 

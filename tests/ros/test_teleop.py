@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lifecycle_msgs.msg import Transition
 from std_msgs.msg import Bool
+from visualization_msgs.msg import InteractiveMarkerFeedback as Feedback
 
-from vlingnav import topics
+from vlingnav import rviz_target, topics
 from vlingnav.arbitration import HELD as BY_A_PERSON
 from vlingnav.arbitration import STAND, Phase, Request, Word
 from vlingnav.teleoperation import KEYBOARD, Controls, Hand, Layout, read
@@ -46,6 +47,18 @@ def test_a_joystick_is_read_by_its_layout() -> None:
     assert read(LAYOUT, [0.0, 7.0, 0.0, 0.0], buttons(), TOP).velocity == (0.6, 0.0, 0.0), "no more than all"
     assert read(replace(LAYOUT, vy=-1), [1.0] * 4, buttons(), TOP).velocity[1] == 0.0
     assert read(LAYOUT, [0.0] * 4, buttons(1, 0), TOP).request == Request.STOP, "the safer of two"
+
+
+def test_the_override_button_counts_for_whoever_holds_the_robot() -> None:
+    layout = replace(LAYOUT, override=5)
+    people = controls()
+    people.hear("joystick", read(layout, [0.0] * 4, buttons(), TOP), 0.0)
+    people.hear("joystick", read(layout, [0.0] * 4, buttons(5), TOP), 0.1)
+    assert not people.overriding(0.1), "it is not held"
+    people.hear("joystick", read(layout, [0.0] * 4, buttons(4, 5), TOP), 0.2)
+    assert people.overriding(0.2) and not people.overriding(0.2 + DEAD_MAN + 0.01)
+    people.hear("joystick", read(layout, [0.0] * 4, buttons(4), TOP), 0.3)
+    assert not people.overriding(0.3)
 
 
 def test_a_joystick_that_is_another_is_refused_in_words() -> None:
@@ -293,3 +306,54 @@ def test_nan_from_rviz_moves_nothing(graph: Any) -> None:
     assert graph.desired() == (0.0, 0.0)
     assert all(np.isfinite(graph.velocity(m)).all() for _, m in graph.heard["cmd_vel_teleop"])
     graph.publisher(topics.TAKEOVER_BUTTON).publish(Bool(data=False))
+
+
+# The target in RViz.
+
+
+def dragged(event: int, x: float = 0.0, y: float = 0.0, frame: str = "base_link") -> Feedback:
+    message = Feedback(marker_name=rviz_target.NAME, event_type=event)
+    message.header.frame_id = frame
+    message.pose.position.x, message.pose.position.y = x, y
+    return message
+
+
+def test_the_robot_goes_where_the_target_is_dragged() -> None:
+    def velocity(x: float, y: float) -> tuple[float, float, float]:
+        return rviz_target.read(dragged(Feedback.POSE_UPDATE, x, y), "base_link", TOP).velocity
+
+    assert velocity(3.0, 0.0) == AHEAD and velocity(0.0, 0.0) == STAND
+    assert velocity(0.75, 0.0) == pytest.approx((0.3, 0.0, 0.0))
+    assert velocity(0.0, 1.0) == pytest.approx((0.0, 0.0, 1.5)), "first it turns"
+    assert velocity(-1.0, -0.01) == pytest.approx((0.0, 0.0, -1.5)), "it does not back up"
+    assert rviz_target.read(dragged(Feedback.MOUSE_DOWN), "base_link", TOP) == Hand(True, STAND)
+    assert rviz_target.read(dragged(Feedback.MOUSE_UP, 1.0), "base_link", TOP) == OPEN
+    for message in (dragged(Feedback.POSE_UPDATE, frame="map"), dragged(Feedback.POSE_UPDATE, math.inf)):
+        with pytest.raises(ValueError, match="anew"):
+            rviz_target.read(message, "base_link", TOP)
+
+
+def test_a_target_that_is_dragged_takes_the_robot_until_it_is_let_go_of(graph: Any) -> None:
+    name, kind = topics.RVIZ_TARGET_MARKERS
+    client = graph.node.create_client(kind, name)
+    graph.wait(client.service_is_ready, "the target")
+    answer = client.call_async(kind.Request())
+    graph.wait(answer.done, "the target's marker")
+    begun, (marker,) = answer.result().sequence_number, answer.result().markers
+    assert marker.name == rviz_target.NAME and marker.header.frame_id == "base_link"
+    updates = graph.heard[topics.RVIZ_TARGET.name]
+    graph.wait(lambda: any(u.type == u.KEEP_ALIVE and u.seq_num == begun for _, u in updates), "life")
+    mouse = graph.publisher(topics.RVIZ_TARGET_FEEDBACK)
+    mouse.publish(dragged(Feedback.MOUSE_DOWN))
+    graph.wait_phase(Intervention.HUMAN)
+    assert graph.intervention().source == "target"
+    graph.say(topics.RVIZ_TARGET_FEEDBACK, dragged(Feedback.POSE_UPDATE, 3.0))
+    graph.wait_desired(0.6)
+    graph.say(topics.RVIZ_TARGET_FEEDBACK, None)  # RViz has died: the robot stands, and is still taken
+    graph.wait_desired(0.0)
+    assert graph.intervention().phase == Intervention.HUMAN
+    mouse.publish(dragged(Feedback.MOUSE_UP, 3.0))
+    graph.wait_phase(Intervention.AUTONOMOUS)
+    graph.wait_desired(0.0, 0.5)
+    graph.wait(lambda: any(u.poses and u.seq_num == begun + 1 for _, u in updates), "the target's way home")
+    graph.node.destroy_client(client)

@@ -89,12 +89,12 @@ def test_without_the_filter_they_do() -> None:
     assert sum(meet(seed, filtered=False) < 0.0 for seed in range(10)) >= 5
 
 
-def approach(tick_to_heard: Any, seconds: float = 6.0) -> tuple[Base, list[Report]]:
+def approach(tick_to_heard: Any, seconds: float = 6.0, filtered: bool = True) -> tuple[Base, list[Report]]:
     """Drive at full speed at a robot 3 m ahead, of which `tick_to_heard(ears, now)` tells what is heard."""
     robot, reports = Base(np.zeros(3)), []
     for tick in range(round(seconds / 0.05)):
         tick_to_heard(robot.ears, 0.05 * tick)
-        robot.move(0.05 * tick, np.array([0.6, 0.0, 0.0]))
+        robot.move(0.05 * tick, np.array([0.6, 0.0, 0.0]), filtered)
         reports.append(robot.report)
     return robot, reports
 
@@ -118,6 +118,7 @@ def test_a_silent_neighbour_is_kept_away_from_until_it_is_forgotten() -> None:
     assert "silent for" in reports[-1].reason and reports[-1].constraint.startswith("robot1")
     robot, reports = approach(lambda ears, now: says(ears, now) if now < 0.5 else "", seconds=7.0)
     assert reports[-1].status == "pass" and robot.velocity[0] > 0.3
+    assert approach(lambda ears, now: None, filtered=False)[0].pose[0] > 3.0, "unfiltered nobody waits at all"
 
 
 @pytest.mark.parametrize(
@@ -131,12 +132,56 @@ def test_a_silent_neighbour_is_kept_away_from_until_it_is_forgotten() -> None:
             ),
             "ahead",
         ),
+        (
+            lambda ears, now: ears.hear(
+                "robot1", np.array([3.0, 0.0]), np.zeros(2), 0.0, now - 9.0 * (now > 1.0), now
+            ),
+            "its clock went back",
+        ),
+        (
+            lambda ears, now: ears.hear("robot1", np.array([3.0, 0.0]), np.zeros(2), 0.0, now - 9.0, now),
+            "what it says is 9.0 s old",
+        ),
     ],
 )
-def test_a_neighbour_that_cannot_be_believed_counts_as_silent(lie: Any, why: str) -> None:
-    robot, reports = approach(lie, seconds=4.0)
+def test_a_neighbour_that_cannot_be_believed_may_be_anywhere(lie: Any, why: str) -> None:
+    """For as long as it talks: one that lies is not one that was switched off."""
+    robot, reports = approach(lie, seconds=9.0)
     assert robot.pose[0] < 2.0 and robot.velocity[0] <= 1e-9
-    assert why in reports[-1].reason
+    assert why in reports[-1].reason and reports[-1].constraint.startswith("robot1")
+    assert approach(lie, filtered=False)[0].pose[0] > 3.0, "unfiltered it is driven through"
+
+
+def test_a_clock_that_is_set_anew_makes_old_news_no_news() -> None:
+    """Back by 90 s, as when a simulation begins again: what was said before is not of the future."""
+    ears = NeighbourTracker(NeighbourConfig(), ("robot1",))
+    assert ears.unheard(100.0) == {"robot1": "not heard yet"}
+    ears.hear("robot1", np.array([3.0, 0.0]), np.zeros(2), 0.0, 100.0, 100.0)
+    assert not ears.unheard(100.0)
+    assert ears.unheard(10.0) and not len(ears.at(10.0).position)
+    ears.hear("robot1", np.array([1.0, 0.0]), np.zeros(2), 0.0, 10.0, 10.0)
+    heard = ears.at(10.0)
+    assert heard.position.tolist() == [[1.0, 0.0]] and np.all(heard.age == 0.0) and not ears.unheard(10.0)
+
+
+def test_a_clock_that_jumps_ahead_lets_nobody_be_forgotten() -> None:
+    """By more than `memory`: it is not silence, and the robots must be heard again."""
+    ears = NeighbourTracker(NeighbourConfig(), ("robot1",))
+    says(ears, 1.0)
+    assert not ears.unheard(1.05) and len(ears.at(1.05).position) == 1
+    assert ears.unheard(60.0) == {"robot1": "not heard yet"}
+    says(ears, 60.0)
+    assert not ears.unheard(60.05)
+    for tick in range(120):  # this is silence
+        ears.at(60.05 + 0.05 * tick)
+    assert not len(ears.at(66.05).position) and not ears.unheard(66.05), "heard, and forgotten"
+    assert ears.forgotten(66.05) == ("robot1",)
+
+
+def test_one_that_was_never_believed_has_not_been_heard() -> None:
+    ears = NeighbourTracker(NeighbourConfig(), ("robot1",))
+    says(ears, 1.0, x=np.nan)
+    assert ears.unheard(1.0) == {"robot1": "says numbers that are not finite"}
 
 
 def test_a_neighbour_counts_as_fast_as_it_moves_whatever_it_says() -> None:
@@ -195,6 +240,25 @@ def test_keep_out_zones_are_not_entered(yaw: float) -> None:
             entered |= bool(np.hypot(*np.maximum(away, 0.0)) < 0.18)
             assert robot.report.constraint in {"", "limits", "keep-out 0"}
         assert entered == (not zones)
+
+
+@pytest.mark.parametrize("speed", [3.0, 5.0])
+def test_fast_robots_see_a_keep_out_zone_early_enough(speed: float) -> None:
+    """5 m/s takes 8 m to stop: an edge matters from as far as that."""
+    zone = ((20.0, -9.0), (30.0, -9.0), (30.0, 9.0), (20.0, 9.0))
+    limits = Limits((speed, 0.0, 1.5), (1.5, 0.0, 6.0))
+    for zones in ((zone,), ()):
+        safe = LidarBarrierFilter(FilterConfig(delay=0.0, keep_out=zones), limits)
+        x, v = 0.0, 0.0
+        for tick in range(300):
+            state = State(np.array([x, 0.0, 0.0]), np.array([v, 0.0, 0.0]), 0.05 * tick)
+            command, _ = safe.filter(
+                state, np.array([speed, 0.0, 0.0]), Neighbours(), Obstacles(EMPTY, 0.05 * tick), 0.05 * tick
+            )
+            v += float(np.clip(command[0] - v, -0.075, 0.075))
+            x += 0.05 * v
+        assert (x + 0.18 > 20.0) == (not zones)
+        assert not zones or x > 19.5
 
 
 def test_inside_a_keep_out_zone_it_does_not_drive() -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import threading
+import time
 from typing import Any
 
+import numpy as np
 import pytest
 from websockets.sync.server import ServerConnection, serve
 
 from vlingnav_cli import UserError
 from vlingnav_cli.main import to_json
+from vlingnav_policy import Decision, Observation, PolicyUnavailable
+from vlingnav_sim import episode
 from vlingnav_sim.commands import evaluate as command
 from vlingnav_sim.evaluate import EvaluationConfig, Outcome, evaluate_house, summarise
 from vlingnav_sim.measures import FollowMeasures
@@ -131,3 +135,24 @@ def test_a_policy_elsewhere_is_evaluated_by_its_address(capsys: pytest.CaptureFi
     assert result["outcomes"][0]["measures"]["path_length_m"] > 0.1
     with pytest.raises(UserError, match=f"{address} cannot be reached"):
         ran("--houses", "750003:750004", "--max-rooms", "2", "--policy", address)
+
+
+class Elsewhere:
+    """A policy on a bad line: it answers every third time it is asked about a frame."""
+
+    def __init__(self, outage_s: float = 0.0) -> None:
+        self.asked, self._until = 0, time.monotonic() + outage_s
+
+    def act(self, observation: Observation) -> Decision:
+        self.asked += 1
+        if self.asked % 3 or time.monotonic() < self._until:
+            raise PolicyUnavailable("no answer within 1 s")
+        return Decision(np.zeros((1, 3), np.float32), 0.2, observation.stamp)
+
+
+def test_a_policy_that_is_elsewhere_is_waited_for_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(episode, "ASK_AGAIN_S", 0.01)
+    seen, policy = Observation(np.zeros((1, 1, 3), np.uint8), 2.0), Elsewhere()
+    assert episode.decided(policy, seen).stamp == 2.0 and policy.asked == 3
+    with pytest.raises(PolicyUnavailable, match="no answer within 1 s"):
+        episode.decided(Elsewhere(outage_s=60.0), seen, patience_s=0.05)

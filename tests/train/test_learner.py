@@ -14,6 +14,8 @@ import pytest
 pytest.importorskip("av")
 pytest.importorskip("pyarrow")
 
+import pyarrow.parquet as pq
+
 from vlingnav_cli import UserError
 from vlingnav_datasets.lerobot_v3 import (
     FRONT,
@@ -23,10 +25,14 @@ from vlingnav_datasets.lerobot_v3 import (
     DatasetWriter,
     navigation_schema,
 )
+from vlingnav_datasets.lerobot_v3.files import lock
 from vlingnav_datasets.lerobot_v3.schema import Feature, Schema
-from vlingnav_policy import load_policy
+from vlingnav_datasets.recorded import TELEOPERATION
+from vlingnav_policy import Manifest, load_policy
 from vlingnav_policy.commands import add_rollback
 from vlingnav_policy.edit import edit_trajectory
+from vlingnav_policy.learned import Learned
+from vlingnav_policy.load import CHECKPOINTS
 from vlingnav_policy.nano import NanoPolicy
 from vlingnav_policy.versions import Versions
 from vlingnav_train.rlif import commands
@@ -52,7 +58,9 @@ def schema() -> Schema:
     )
 
 
-def record(root: Path, episodes: int = EPISODES, held: range = HELD) -> Path:
+def record(
+    root: Path, episodes: int = EPISODES, held: range = HELD, kind: str = "object", decided: bool = True
+) -> Path:
     """A robot that decides on every other frame and turns left, until a person takes it and turns right."""
     with DatasetWriter(root, schema(), FPS, "diff") as writer:
         for episode in range(episodes):
@@ -71,13 +79,13 @@ def record(root: Path, episodes: int = EPISODES, held: range = HELD) -> Path:
                         "thought": "",
                         "summary": "",
                         "facts": "",
-                        "decided": k % 2 == 0,
+                        "decided": decided and k % 2 == 0,
                         "intervention": person,
                         "next.reward": -1.0 if k + 1 == held.start else 0.0,
                         "stamp": 100.0 + k / FPS,
                     }
                 )
-            writer.end_episode("find the red chair", {"house": -1, "kind": "object", "success": True})
+            writer.end_episode("find the red chair", {"house": -1, "kind": kind, "success": True})
     return root
 
 
@@ -95,7 +103,7 @@ def shelf(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Versions:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("vlingnav_train.rlif.cloning.PRETRAINING", 0)
         learned = learn_version(recorded, versions, "nano", QUICK)
-    assert learned.version == versions.current() == "0001", learned
+    assert learned.version == versions.current() == learned.in_use == "0002", learned
     assert learned.error < learned.error_in_use and (learned.takeovers, learned.held_out) == (4, 1)
     return versions
 
@@ -125,6 +133,11 @@ def test_the_new_version_is_a_policy_that_says_how_it_was_learned(shelf: Version
     assert "edit" in manifest.graphs and DRIVEN[2] == 0.0
 
 
+def test_the_policy_as_it_was_is_the_first_version(shelf: Versions) -> None:
+    first, shipped = (Manifest.read(folder) for folder in (shelf.root / "0001", CHECKPOINTS / "nano"))
+    assert first == shipped
+
+
 def test_what_is_no_better_is_not_offered_and_said_to_be(shelf: Versions, recorded: Path) -> None:
     nothing = LearnConfig(learner=QUICK.learner, method="bc", steps=0)
     learned = learn_version(recorded, shelf, "nano", nothing)
@@ -132,7 +145,19 @@ def test_what_is_no_better_is_not_offered_and_said_to_be(shelf: Versions, record
         "what was learned is no better, and not offered"
     )
     assert learned.error > learned.error_in_use
-    assert shelf.names() == ["0001"] and shelf.current() == "0001"
+    assert shelf.names() == ["0001", "0002"] and shelf.current() == learned.in_use == "0002"
+    assert learned == Learned.read(shelf.root) and learned.loss == learned.error_in_use
+
+
+def test_what_was_taken_back_is_not_learned_from_the_same_episodes_again(
+    shelf: Versions, recorded: Path, tmp_path: Path
+) -> None:
+    versions = Versions(Path(shutil.copytree(shelf.root, tmp_path / "policy", symlinks=True)))
+    versions.roll_back()
+    for _ in range(2):
+        learned = learn_version(recorded, versions, "nano", QUICK)
+        assert learned.version is None and "version 0002 was learned from these episodes" in learned.why
+    assert versions.names() == ["0001", "0002"] and versions.current() == "0001"
 
 
 def test_too_little_is_said_to_be(tmp_path: Path) -> None:
@@ -152,6 +177,51 @@ def test_a_dataset_that_does_not_say_who_drove_is_refused(tmp_path: Path) -> Non
         writer.end_episode("find the red chair", {"house": -1, "kind": "object", "success": True})
     with pytest.raises(DatasetError, match="no column 'decided' tells who drove"):
         learn_version(tmp_path / "dataset", Versions(tmp_path / "policy"), "nano", QUICK)
+
+
+def test_a_damaged_episode_is_left_out_and_named(tmp_path: Path) -> None:
+    dataset, versions = record(tmp_path / "dataset"), Versions(tmp_path / "policy")
+    (file,) = dataset.glob("data/*/*.parquet")
+    column = pq.ParquetFile(file).metadata.row_group(2).column(0)
+    with file.open("r+b") as damaged:
+        damaged.seek(column.data_page_offset)
+        damaged.write(b"damaged")
+    learned = learn_version(dataset, versions, "nano", QUICK)
+    assert (learned.episodes, learned.usable) == (EPISODES, EPISODES - 1) and learned.version is None
+    assert (
+        "; 1 of the dataset cannot be learned from: episode 2, " in learned.why and str(file) in learned.why
+    )
+
+
+def test_what_people_drove_without_a_goal_is_no_episode_of_the_policy(tmp_path: Path) -> None:
+    dataset = record(tmp_path / "dataset", episodes=1, kind=TELEOPERATION)
+    learned = learn_version(dataset, Versions(tmp_path / "policy"), "nano", QUICK)
+    assert (learned.episodes, learned.usable) == (1, 0)
+    assert "0 episodes" in learned.why and "cannot" not in learned.why
+
+
+def test_an_episode_that_ended_before_a_decision_has_no_moments(tmp_path: Path) -> None:
+    dataset = record(tmp_path / "dataset", episodes=1, decided=False)
+    learned = learn_version(dataset, Versions(tmp_path / "policy"), "nano", QUICK)
+    assert (learned.episodes, learned.usable) == (1, 0) and "cannot" not in learned.why
+
+
+def test_two_do_not_learn_the_same_versions_at_once(recorded: Path, tmp_path: Path) -> None:
+    claimed = lock(tmp_path)
+    with pytest.raises(DatasetError, match="by another process"):
+        learn_version(recorded, Versions(tmp_path), "nano", QUICK)
+    os.close(claimed)
+
+
+def test_a_version_that_was_interrupted_leaves_nothing(tmp_path: Path) -> None:
+    def interrupted(folder: Path) -> None:
+        folder.mkdir()
+        (folder / "read.onnx").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Versions(tmp_path).add(interrupted)
+    assert not list(tmp_path.iterdir())
 
 
 def test_time_bounds_learning(recorded: Path, shelf: Versions) -> None:
@@ -183,17 +253,18 @@ def parsed(add: Any, *words: str) -> argparse.Namespace:
 def test_the_commands(
     shelf: Versions, recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    args = parsed(add_rollback, str(shelf.root))
+    args = parsed(add_rollback, str(tmp_path))
     with pytest.raises(UserError, match="has no previous version"):
         args.run(args)
-    shelf.use(shelf.add(lambda folder: shutil.copytree(shelf.root / "0001", folder)))
-    args.run(args)
-    assert capsys.readouterr().out == "version 0001 is in use from the next goal on\n"
+    args = parsed(add_rollback, str(shelf.root))
+    for name in ("0001", "0002"):
+        args.run(args)
+        assert capsys.readouterr().out == f"version {name} is in use from the next goal on\n"
 
-    args = parsed(commands.add_learn, str(tmp_path / "none"), "--versions", str(tmp_path / "policy"))
+    args = parsed(commands.add_train_rlif, str(tmp_path / "none"), "--versions", str(tmp_path / "policy"))
     with pytest.raises(UserError, match="none"):
         args.run(args)
     dataset = record(tmp_path / "dataset", episodes=1)
-    args = parsed(commands.add_learn, str(dataset), "--versions", str(tmp_path / "policy"))
+    args = parsed(commands.add_train_rlif, str(dataset), "--versions", str(tmp_path / "policy"))
     assert args.run(args)["version"] is None
     assert "too few" in capsys.readouterr().out

@@ -16,6 +16,7 @@ from vlingnav_policy.engines import Engine
 from vlingnav_policy.memory import Memory, MemoryConfig
 from vlingnav_policy.nano import NanoPolicy, ThinkingConfig
 from vlingnav_policy.notes import NOTE_META, PATCHES, Note, read_notes
+from vlingnav_policy.se2 import compose
 from vlingnav_policy.tokenizer import ACTION, ANSWER, PAD, THINK_OFF, THINK_ON
 from vlingnav_train.checkpoint import Nano
 from vlingnav_train.export import export_model
@@ -152,6 +153,18 @@ def saying(model: Path, read: Mapping[str, float], write: Mapping[str, float]) -
 def test_a_thought_that_is_never_likely_at_one_step_still_falls_due(model: Path) -> None:
     policy = saying(model, {"think": float(np.log(0.3 / 0.7))}, {})  # 0.3 at each step: 0.51 after two
     assert [policy.act(look(step)).thought is not None for step in range(6)] == [False, True] * 3
+
+
+@pytest.mark.parametrize("hold_s", [1.2, 0.0])
+def test_the_trajectory_of_a_thought_is_driven_for_a_while(model: Path, hold_s: float) -> None:
+    policy = saying(model, {"think": float(np.log(0.3 / 0.7))}, {})
+    policy.thinking = replace(policy.thinking, hold_s=hold_s)
+    thought, after = [policy.act(look(step)) for step in range(3)][1:]
+    assert thought.thought is not None and after.thought is None
+    there = compose(look(1).odometry.pose, thought.trajectory)  # rows are 0.2 s apart, decisions 0.4 s
+    goes_on = np.vstack([there[2:], there[-1:], there[-1:]])
+    same = np.allclose(compose(look(2).odometry.pose, after.trajectory), goes_on, atol=1e-5)
+    assert same == (hold_s > 0.0)
 
 
 @pytest.mark.parametrize(("plain", "thought"), [(5.0, 5.0), (5.0, -5.0), (-5.0, 5.0), (-5.0, -5.0)])

@@ -64,9 +64,14 @@ def test_an_export_that_loses_too_much_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setitem(precision.TOLERANCE, name, 1e-7)
-    with pytest.raises(ExportError, match=f"differs from torch by .*in {name} it may by 1e-07; not exported"):
+    refused = f"differs from torch by .*in {name} it may by 1e-07; not exported"
+    with pytest.raises(ExportError, match=refused):
+        export_model(tmp_path / "new", untrained(), precision=name)
+    assert not list((tmp_path / "new").iterdir())
+    export_model(tmp_path, untrained())
+    with pytest.raises(ExportError, match=refused):
         export_model(tmp_path, untrained(), precision=name)
-    assert not (tmp_path / "manifest.json").exists()
+    assert Manifest.read(tmp_path).precision == "fp32"  # the model that was there is whole
 
 
 def test_robots_that_share_engines_get_what_each_would_get_alone(models: dict[str, Path]) -> None:

@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vlingnav_policy.se2 import arc, compose
+from vlingnav_policy.se2 import arc, compose, relative
 from vlingnav_policy.types import Decision
 
 Row = NDArray[np.float64]
@@ -93,6 +93,12 @@ class Chunk:
         leg = min(int(max(due, 0.0)), len(self.rows) - 1)
         begin = self.rows[leg - 1] if leg else self.start
         return along(begin, self.rows[leg], min(max(due - leg, 0.0), 1.0))
+
+    def rest(self, stamp: float, pose: Row) -> NDArray[np.float32]:
+        """What is left at `stamp` [s], `(T, 3)` in the body frame at `pose`; it stays at its end."""
+        times = stamp + self.dt * np.arange(1, len(self.rows) + 1)
+        ahead = np.stack([self.at(time, arc) for time in times])
+        return relative(np.asarray(pose, np.float64), ahead).astype(np.float32)
 
 
 class ChunkExecutor:

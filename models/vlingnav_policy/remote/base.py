@@ -76,13 +76,13 @@ class RemotePolicy(ABC):
 
 
 def rows(values: Any, columns: Sequence[int], what: str, least: int = 1) -> NDArray[np.float32]:
-    """`values` as a finite `(T, C)` array, T at least `least` and C one of `columns`.
+    """`values` as a finite `(T, C)` array, T at least `least` and C one of `columns`; None is no rows.
 
     Raises:
         BadAnswer: they are something else.
     """
     try:
-        array = np.asarray(values, np.float32)
+        array = np.asarray([] if values is None else values, np.float32)
     except (TypeError, ValueError, OverflowError):
         array = np.zeros(0, np.float32)
     if least == 0 and array.size == 0:

@@ -66,9 +66,10 @@ class LightNavPolicy(RemotePolicy):
         data = self._next(frame, goal.instruction)
         self._seen.append(frame)
         stop, actions = bool(data.get("stop")), data.get("actions")
+        way = actions.get("actions") if isinstance(actions, dict) else None
         latency = data.get("latency_ms")
         return Decision(
-            trajectory=rows(actions.get("actions") if isinstance(actions, dict) else None, (3,), "waypoints"),
+            trajectory=rows(way, (3,), "waypoints", least=0 if stop else 1),
             dt=self._dt,
             stamp=observation.stamp,
             stop=stop,

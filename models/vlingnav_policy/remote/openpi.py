@@ -64,10 +64,11 @@ class OpenpiPolicy(RemotePolicy):
             raise PolicyUnavailable(f"{self._link.address} failed: {answer.strip().rpartition(chr(10))[2]}")
         try:
             fields = codec.unpack(answer)
-            actions, stop = fields["actions"], bool(fields.get("stop", False))
+            stop = bool(fields.get("stop", False))
+            actions = fields.get("actions") if stop else fields["actions"]
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise BadAnswer("something that holds no actions") from error
-        chunk = rows(actions, (2, 3) if self._velocities else (3,), "actions")
+        chunk = rows(actions, (2, 3) if self._velocities else (3,), "actions", least=0 if stop else 1)
         return Decision(
             trajectory=driven(chunk, self._dt) if self._velocities else chunk,
             dt=self._dt,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from vlingnav_policy.load import LearnedPolicy
 from vlingnav_policy.manifest import ManifestError
 from vlingnav_policy.memory import Entry, Memory
-from vlingnav_policy.nano import NanoPolicy
 from vlingnav_policy.remote import wire
 from vlingnav_policy.types import Decision, Observation, Policy, RemembersInWords
 
@@ -36,7 +36,7 @@ class Session:
         """
         self._ready = False
         self._policy = policy = self._policy or self._make()
-        if isinstance(policy, NanoPolicy) and request.camera is not None:
+        if isinstance(policy, LearnedPolicy) and request.camera is not None:
             policy.manifest.check_camera(request.camera)
         if request.memory is None:
             policy.reset(request.goal)

@@ -1,12 +1,16 @@
-"""`vlingnav rlif-experts`, `rlif-bench`, `rlif-nav`, and `vlingnav learn`."""
+"""`vlingnav rlif-experts`, `rlif-bench`, `rlif-nav`, and `vlingnav train rlif`."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vlingnav_cli.arguments import count, house_range, rooms
+
+if TYPE_CHECKING:
+    from vlingnav_policy.learned import Learned
+    from vlingnav_train.rlif.nav.learner import Report
 
 RUNS = Path("runs/rlif")
 ENVIRONMENTS = ("hopper", "walker2d")
@@ -143,9 +147,9 @@ def run_rlif_nav(args: argparse.Namespace) -> dict[str, Any]:
     return figures
 
 
-def add_learn(parser: argparse.ArgumentParser) -> None:
+def add_train_rlif(parser: argparse.ArgumentParser) -> None:
     """Learn from the takeovers that a robot recorded, and put a better version of its policy in use."""
-    parser.add_argument("dataset", type=Path, help="recorded by the robot; it may go on recording")
+    parser.add_argument("dataset", type=Path, help="folder of what a robot recorded; it may go on recording")
     parser.add_argument(
         "--versions", type=Path, required=True,
         help="folder of the policy's versions; give the robot its link: policy:=FOLDER/current",
@@ -157,23 +161,34 @@ def add_learn(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--minutes", type=float, default=5.0, help="of learning, at most (default: %(default)s)"
     )
-    parser.set_defaults(run=run_learn)
+    parser.set_defaults(run=run_train_rlif)
 
 
-def run_learn(args: argparse.Namespace) -> dict[str, Any]:
+def run_train_rlif(args: argparse.Namespace) -> dict[str, Any]:
     """Learn one version; prints what came of it, or why there is none."""
     from dataclasses import asdict
 
-    from vlingnav_cli import UserError
-    from vlingnav_datasets.lerobot_v3 import DatasetError
-    from vlingnav_policy import ManifestError
-    from vlingnav_policy.versions import Versions
-    from vlingnav_train.rlif.nav.learner import LearnConfig, learn_version
-
-    try:
-        config = LearnConfig(minutes=args.minutes, method=args.method)
-        learned = learn_version(args.dataset, Versions(args.versions), args.policy, config)
-    except (OSError, ValueError, DatasetError, ManifestError) as error:
-        raise UserError(str(error)) from error
+    learned = learn(args)
     print(learned.why)
     return asdict(learned)
+
+
+def learn(args: argparse.Namespace, report: Report | None = None) -> Learned:
+    """Learn one version as the arguments of `add_train_rlif` say; see `learn_version`.
+
+    Raises:
+        UserError: it cannot be learned.
+    """
+    from vlingnav_cli import UserError
+    from vlingnav_datasets.lerobot_v3 import DatasetError
+    from vlingnav_datasets.replay import find_dataset
+    from vlingnav_policy import ManifestError
+    from vlingnav_policy.versions import Versions
+    from vlingnav_train.rlif.nav.learner import LearnConfig, learn_version, unheard
+
+    config = LearnConfig(minutes=args.minutes, method=args.method)
+    try:
+        dataset = find_dataset(args.dataset)
+        return learn_version(dataset, Versions(args.versions), args.policy, config, report or unheard)
+    except (OSError, ValueError, DatasetError, ManifestError) as error:
+        raise UserError(str(error)) from error

@@ -6,7 +6,7 @@ from setuptools import find_packages, setup
 
 NAME = "vlingnav"
 VERSION = "0.1.0"
-NODES = ("sim", "safety", "controller", "policy", "inference", "teleop", "arbiter", "recorder")
+NODES = ("sim", "safety", "controller", "policy", "inference", "teleop", "arbiter", "recorder", "learner")
 
 launch_files = sorted(glob("launch/*.launch.py"))
 if not launch_files:

@@ -13,8 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from vlingnav_datasets.lerobot_v3 import FRONT, DatasetError
-from vlingnav_datasets.lerobot_v3.reader import Episode
+from vlingnav_datasets.lerobot_v3 import FRONT, DatasetError, DatasetReader, Episode
 from vlingnav_datasets.navigation import goal_of
 from vlingnav_policy.edit import difference
 from vlingnav_policy.nano import NanoPolicy
@@ -26,25 +25,30 @@ from vlingnav_train.rlif.trial import Moment
 COLUMNS = ("decided", "stamp", "observation.state", "action", "intervention", "stop", "next.reward")
 
 
+def check_columns(reader: DatasetReader) -> None:
+    """Raise DatasetError if a dataset lacks a column that is learned from."""
+    if missing := [key for key in COLUMNS if key not in reader.info.frame]:
+        raise DatasetError(
+            f"no column {missing[0]!r} tells who drove; learn from what the node recorder made"
+        )
+
+
 def moments_of(episode: Episode, policy: NanoPolicy) -> Watched:
     """A recorded episode, as its robot's head would have seen it.
 
     Args:
+        episode: of a dataset that `check_columns` lets pass.
         policy: whose decisions are edited; an edit of its own is left out.
 
     Raises:
-        DatasetError: it lacks a column, or its pictures are damaged.
+        DatasetError: its pictures are damaged.
         ValueError: the policy cannot take on its goal, or has another camera.
     """
     policy = policy.another(edit=(head := Head(None)))
     policy.reset(goal_of(episode))
-    if missing := [key for key in COLUMNS if key not in episode.arrays]:
-        raise DatasetError(
-            f"no column {missing[0]!r} tells who drove; learn from what the node recorder made"
-        )
     state, columns = episode.arrays["observation.state"], episode.arrays
     held, decided = columns["intervention"], np.flatnonzero(columns["decided"])
-    taken = [bool((span < 0.0).any()) for span in np.split(columns["next.reward"], decided[1:])]
+    taken = [bool((span < 0.0).any()) for span in np.split(columns["next.reward"], decided)[1:]]
     pictures = (picture for row, picture in enumerate(episode.pictures(FRONT)) if columns["decided"][row])
     moments: list[Moment] = []
     for row, before_takeover, picture in zip(decided, taken, pictures, strict=True):

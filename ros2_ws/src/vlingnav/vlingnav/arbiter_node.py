@@ -1,8 +1,7 @@
 """`arbiter`: gives the robot to the policy or to a person, and says who has it.
 
 `arbitration.py` decides; this node hears, asks it at a fixed rate and at every change, and speaks. What it
-gives goes to the safety node, whoever drives: a person is kept from hitting things as the policy is. There is
-no button that takes the filter away.
+gives goes to the safety node, whoever drives: a person is kept from hitting things as the policy is.
 
 An emergency stop outlives deactivation and cleanup of this node; it does not outlive its process.
 """

@@ -35,6 +35,7 @@ _CHANNELS: dict[str, tuple[type[np.generic], int]] = {
     "16UC1": (np.uint16, 1),
     "32FC1": (np.float32, 1),
 }
+_NEAREST = 0.05  # [m] at which something too near is put: in the lidar's very centre it would be nowhere
 
 
 def seconds(stamp: Time) -> float:
@@ -170,8 +171,8 @@ def odometry(message: OdometryMsg) -> tuple[float, Odometry]:
 
 def uncertainty(message: OdometryMsg) -> float:
     """How far off the position may be [m]: two standard deviations along the worse axis; NaN for nonsense."""
-    covariance = message.pose.covariance
-    return 2.0 * math.sqrt(worst) if (worst := max(covariance[0], covariance[7])) >= 0.0 else math.nan
+    worst = float(np.maximum(message.pose.covariance[0], message.pose.covariance[7]))  # NaN if either is
+    return 2.0 * math.sqrt(worst) if worst >= 0.0 else math.nan
 
 
 def odometry_message(value: Odometry, time: float, frame: str, child: str) -> OdometryMsg:
@@ -184,13 +185,45 @@ def odometry_message(value: Odometry, time: float, frame: str, child: str) -> Od
     return message
 
 
-def obstacles(message: LaserScan, mount: Floats) -> Obstacles:
-    """The hits of a scan in the body frame; `mount (3,)` is the lidar's x [m], y [m], yaw [rad] on it."""
-    ranges = np.asarray(message.ranges, np.float64)
+def obstacles(
+    message: LaserScan, mount: Floats, blind_share: float = 0.2, zero_is_free: bool = False
+) -> Obstacles:
+    """The hits of a scan in the body frame.
+
+    REP-117: +inf is a ray that met nothing, -inf one that met something nearer than `range_min`, NaN one that
+    measured nothing. What is nearer than `range_min`, by -inf or by a number, is there: a hit at `range_min`,
+    or at 5 cm. Such a ray and a NaN see nothing of what is farther away, and not many may.
+
+    Args:
+        message: the scan.
+        mount: `(3,)` the lidar's x [m], y [m], yaw [rad] on the robot.
+        blind_share: how many of the rays may see nothing.
+        zero_is_free: whether 0.0 is a ray that met nothing, as some drivers have it, and nothing too near.
+
+    Raises:
+        ValueError: the limits make no sense, or too many rays see nothing.
+    """
+    ranges = np.array(message.ranges, np.float64)
     if message.angle_increment == 0.0 or not ranges.size:
         raise ValueError("the scan has no rays; the lidar driver fills it in wrongly")
+    limits = message.angle_min, message.angle_increment, message.range_min
+    if not (np.isfinite(limits).all() and 0.0 <= message.range_min < message.range_max):
+        raise ValueError(
+            f"the scan's angles {limits[:2]} or ranges, {message.range_min} to {message.range_max} m, are no "
+            "limits; the lidar driver fills it in wrongly"
+        )
+    if zero_is_free:
+        ranges[ranges == 0.0] = np.inf
+    near = (ranges < message.range_min) | (ranges == 0.0)
+    blind = np.isnan(ranges) | near
+    if np.count_nonzero(blind) > blind_share * ranges.size:
+        raise ValueError(
+            f"{np.mean(blind):.0%} of the scan's rays see nothing: they are NaN or nearer than range_min, "
+            f"{message.range_min:.2f} m; clean the lidar, or see scan_blind_share and scan_zero_is_free"
+        )
+    ranges[near] = max(message.range_min, _NEAREST)
     angles = mount[2] + message.angle_min + np.arange(ranges.size) * message.angle_increment
-    hit = np.isfinite(ranges) & (ranges >= message.range_min) & (ranges <= message.range_max)
+    hit = np.isfinite(ranges) & (ranges <= message.range_max)
     points = mount[:2] + ranges[hit, None] * np.stack([np.cos(angles[hit]), np.sin(angles[hit])], axis=-1)
     return Obstacles(points, seconds(message.header.stamp))
 

@@ -119,6 +119,8 @@ def _together(
         raise KeyboardInterrupt
     if figures["arrived"] < len(robots):
         raise CommandFailed(f"only {figures['arrived']} of {len(robots)} robots arrived", figures)
+    if figures.get("collisions"):
+        raise CommandFailed(f"all robots arrived, but they collided {figures['collisions']} times", figures)
     return figures
 
 

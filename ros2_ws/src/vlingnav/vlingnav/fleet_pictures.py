@@ -21,7 +21,12 @@ Colour = tuple[int, int, int]
 
 _COLOURS: tuple[Colour, ...] = ((25, 95, 220), (215, 95, 0), (20, 140, 85), (150, 40, 160), (190, 30, 50))
 """Of robots, in their order."""
-_STATUS: dict[str, Colour] = {"pass": (20, 140, 85), "filtered": (200, 120, 0), "brake": (200, 30, 40)}
+_STATUS: dict[str, Colour] = {
+    "pass": (20, 140, 85),
+    "filtered": (200, 120, 0),
+    "brake": (200, 30, 40),
+    "override": (160, 40, 190),
+}
 _PAPER, _INK, _FAINT = (248, 248, 246), (40, 44, 52), (120, 124, 132)
 _PLAN = (960, 720)
 _PANEL_PX, _BLOCK_PX, _EDGE_PX = 380, 150, 16

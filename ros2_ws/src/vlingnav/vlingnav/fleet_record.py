@@ -22,7 +22,12 @@ from vlingnav_interfaces.msg import People, SafetyState
 
 Array = NDArray[np.float64]
 
-STATUS = {SafetyState.PASS: "pass", SafetyState.FILTERED: "filtered", SafetyState.BRAKE: "brake"}
+STATUS = {
+    SafetyState.PASS: "pass",
+    SafetyState.FILTERED: "filtered",
+    SafetyState.BRAKE: "brake",
+    SafetyState.OVERRIDE: "override",
+}
 
 
 @dataclass(frozen=True)

@@ -52,13 +52,18 @@ class Argument:
         name: as launch files have it; the option has dashes for underscores.
         default: its type is the type of the argument.
         description: one sentence for `--show-args` and `--help`.
-        sets: "node.parameter" that receives the value, where one does.
+        sets: each "node.parameter" that receives the value.
     """
 
     name: str
     default: Value
     description: str
-    sets: str = ""
+    sets: tuple[str, ...] = ()
+
+    def on(self, node: Node) -> list[str]:
+        """The parameters of `node` that receive the value."""
+        targets = (target.partition(".") for target in self.sets)
+        return [parameter for name, _, parameter in targets if name == (node.serves or node.name)]
 
 
 # Where nothing arbitrates between a policy and people, what the policy wants is what is desired.
@@ -72,6 +77,7 @@ NODES = {
         Node("teleop"),
         Node("arbiter"),
         Node("recorder", records=True),
+        Node("learner"),
         Node("inference", serves="policy"),
     )
 }
@@ -81,6 +87,7 @@ DEMOS: dict[str, tuple[str, ...]] = {
     "multi_robot": ("recorder", "sim", "safety", "controller", "policy"),
     "fleet": ("recorder", "sim", "inference", "safety", "controller", "policy"),
     "takeover": ("recorder", "sim", "safety", "arbiter", "teleop", "controller", "policy"),
+    "learn": ("recorder", "learner", "sim", "safety", "arbiter", "teleop", "controller", "policy"),
     "teleop": ("recorder", "sim", "safety", "arbiter", "teleop"),
     "sim": ("sim",),
     "safety": ("safety",),
@@ -93,11 +100,12 @@ FLEET = {"multi_robot": 4, "fleet": 2}
 DEFAULTS: dict[str, dict[str, Value]] = {
     "multi_robot": {"house": 800_018, "max_rooms": 4, "policy": "vlingnav.missions:pilot"},
     "fleet": {"house": 800_018, "max_rooms": 4},
+    "learn": {"record": True, "versions": "runs/learned"},
 }
 """Arguments whose defaults are others in a demo. The scripted policy knows that house and no other."""
 
 ARGUMENTS = (
-    Argument("robot", "diff", "Kind of robot: a file in config/robots.", "sim.robot"),
+    Argument("robot", "diff", "Kind of robot: a file in config/robots.", ("sim.robot",)),
     Argument("namespace", "robot", "Namespace of the robot's topics; empty for none."),
     Argument(
         "simulation",
@@ -105,26 +113,34 @@ ARGUMENTS = (
         "Run the simulator; false on a robot, whose own drivers give image, scan and odom.",
     ),
     Argument("use_sim_time", False, "Follow /clock, which something else publishes."),
-    Argument("house", 800003, "Seed of the simulated house.", "sim.house"),
-    Argument("max_rooms", 4, "Largest number of rooms of the simulated house.", "sim.max_rooms"),
+    Argument("house", 800003, "Seed of the simulated house.", ("sim.house",)),
+    Argument("max_rooms", 4, "Largest number of rooms of the simulated house.", ("sim.max_rooms",)),
     Argument(
         "contains",
         "",
         "What the simulated house must hold; with `vlingnav up --goal`, the goal.",
-        "sim.contains",
+        ("sim.contains",),
     ),
-    Argument("headless", False, "Open no window on the simulation.", "sim.headless"),
+    Argument("headless", False, "Open no window on the simulation.", ("sim.headless",)),
     Argument(
-        "stamped", True, "Give cmd_vel as TwistStamped; false for bases that take Twist.", "safety.stamped"
+        "stamped",
+        True,
+        "Give cmd_vel as TwistStamped; false for bases that take Twist.",
+        ("safety.stamped",),
     ),
     Argument(
         "desired_stamped",
         True,
         "Take cmd_vel_desired as TwistStamped; false for senders of Twist.",
-        "safety.desired_stamped",
+        ("safety.desired_stamped",),
     ),
     Argument("record", False, "Record every episode, as a bag and in a dataset."),
-    Argument("recordings", "runs/recorded", "Folder of what is recorded.", "recorder.folder"),
+    Argument(
+        "recordings",
+        "runs/recorded",
+        "Folder of what is recorded.",
+        ("recorder.folder", "learner.recordings"),
+    ),
     Argument(
         "missions",
         True,
@@ -134,10 +150,19 @@ ARGUMENTS = (
         "policy",
         "nano",
         "Policy: a name in models/checkpoints, a folder, an address, or module:factory.",
-        "policy.policy",
+        ("policy.policy", "learner.policy"),
     ),
     Argument(
-        "engine", "cpu", "What the policy runs on: cpu, cuda, onnx-tensorrt or tensorrt.", "policy.engine"
+        "versions",
+        "",
+        "Folder of the versions that were learned of the policy; the one in use there drives.",
+        ("policy.versions", "learner.versions"),
+    ),
+    Argument(
+        "engine",
+        "cpu",
+        "What the policy runs on: cpu, cuda, onnx-tensorrt or tensorrt.",
+        ("policy.engine",),
     ),
 )
 
@@ -218,13 +243,15 @@ def arguments(demo: str) -> tuple[Argument, ...]:
         unused.add("missions")
     if "recorder" not in DEMOS[demo]:
         unused.add("record")
+    if any(NODES[name].serves for name in DEMOS[demo]):
+        unused.add("versions")
     if len(DEMOS[demo]) > 1:  # our own nodes give and take TwistStamped
         unused |= {"stamped", "desired_stamped"}
-    mine = ("", *DEMOS[demo])
+    nodes = [NODES[name] for name in DEMOS[demo]]
     return tuple(
         a
         for a in ARGUMENTS
-        if a.name not in unused and (a.sets.partition(".")[0] in mine or a.name == "robot")
+        if a.name not in unused and (not a.sets or a.name == "robot" or any(a.on(node) for node in nodes))
     )
 
 
@@ -261,8 +288,4 @@ def parameter_files(node: Node, robot: str) -> list[Path]:
 
 def overrides(node: Node, values: dict[str, Value]) -> dict[str, Value]:
     """Parameters that the arguments' values set on a node."""
-    return {
-        a.sets.partition(".")[2]: values[a.name]
-        for a in ARGUMENTS
-        if a.name in values and a.sets.partition(".")[0] == (node.serves or node.name)
-    }
+    return {parameter: values[a.name] for a in ARGUMENTS if a.name in values for parameter in a.on(node)}

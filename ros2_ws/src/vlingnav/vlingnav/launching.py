@@ -99,8 +99,7 @@ def _lifecycle_node(placed: graph.Placed, demo: str, once_active: list) -> list:
         {"use_sim_time": False if node.simulates else ParameterValue(clock, value_type=bool)},
     ]
     for argument in graph.arguments(demo):
-        owner, _, parameter = argument.sets.partition(".")
-        if owner == (node.serves or node.name):
+        for parameter in argument.on(node):
             value = ParameterValue(LaunchConfiguration(argument.name), value_type=type(argument.default))
             parameters.append({parameter: value})
     for name, value in placed.parameters:

@@ -21,6 +21,7 @@ _COLOURS = {
     "pass": ColorRGBA(r=0.2, g=0.8, b=0.3, a=1.0),
     "filtered": ColorRGBA(r=1.0, g=0.7, b=0.1, a=1.0),
     "brake": ColorRGBA(r=0.9, g=0.15, b=0.15, a=1.0),
+    "override": ColorRGBA(r=0.8, g=0.2, b=0.9, a=1.0),
 }
 _GREY = ColorRGBA(r=0.6, g=0.6, b=0.6, a=0.8)
 _BLUE = ColorRGBA(r=0.2, g=0.5, b=0.9, a=0.9)

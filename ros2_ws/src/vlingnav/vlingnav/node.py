@@ -17,6 +17,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
 import rclpy
@@ -97,6 +98,10 @@ class ManagedNode(LifecycleNode):
     def param(self, name: str) -> Any:
         """The present value of a declared parameter."""
         return self.get_parameter(name).value
+
+    def own_folder(self, name: str) -> Path:
+        """This robot's folder in the one that parameter `name` names: called as the robot's namespace."""
+        return Path(self.param(name)).expanduser() / self.get_namespace().strip("/")
 
     def steady(self) -> float:
         """Steady time [s]; has nothing to do with `/clock` or the wall clock."""

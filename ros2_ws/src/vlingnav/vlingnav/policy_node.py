@@ -38,6 +38,7 @@ from vlingnav_policy.types import (
     PolicyUnavailable,
     RemembersInWords,
 )
+from vlingnav_policy.versions import CURRENT, Versions
 
 NO_MOTION = Decision(np.zeros((0, 3), np.float32), dt=0.0, stamp=0.0)
 
@@ -51,6 +52,12 @@ class PolicyNode(ManagedNode):
             "nano",
             "Policy to run: a name in models/checkpoints, a folder, an address (ros://NODE, "
             "vlingnav://HOST:PORT), or module:factory.",
+        ),
+        Parameter(
+            "versions",
+            "",
+            "Folder of the versions that were learned of the policy; in it is one for each robot, called as "
+            "its namespace. The one in use there takes the policy's place from the next goal on.",
         ),
         Parameter(
             "engine",
@@ -100,11 +107,9 @@ class PolicyNode(ManagedNode):
     def configure(self) -> None:
         """Load the policy; its absence or a mismatch is a fault of one sentence."""
         name = self._name = without_token(self.param("policy"))
-        self._place = policies.place(self.param("policy"))
+        self._place = policies.place(in_use := self._in_use())
         try:
-            self._policy = policies.load(
-                self.param("policy"), self._camera(), self, self.param("engine"), self.progress
-            )
+            self._policy = policies.load(in_use, self._camera(), self, self.param("engine"), self.progress)
         except policies.ManifestError as error:
             raise Fault(f"cannot run policy {name!r}: {error}") from error
         if hasattr(self._policy, "close"):  # it runs elsewhere
@@ -115,8 +120,7 @@ class PolicyNode(ManagedNode):
         if self._memory_file is not None:
             self._check_memory(name, self._memory_file)
         self.diagnostics.note("progress", "loaded")
-        self._version = version_of(name, self._policy)
-        self.diagnostics.note("policy", self._version)
+        self._note_version()
         self.diagnostics.note("provider", getattr(self._policy, "provider", "none"))
         self._history = OdometryBuffer()
         self._stamps_fault = self._away = ""
@@ -294,7 +298,7 @@ class PolicyNode(ManagedNode):
 
     def _take_up(self) -> None:
         """Between two goals, in the worker thread: the version that is in use by now, of one that learns."""
-        place = policies.place(self.param("policy"))
+        place = policies.place(self._in_use())
         if place is None or place == self._place:
             return
         try:
@@ -303,10 +307,20 @@ class PolicyNode(ManagedNode):
             self.get_logger().error(f"going on with the policy in {self._place}, not with {place}: {error}")
             return
         self._place = place
+        self._note_version()
+        self.get_logger().info(f"policy: {place}")
+
+    def _in_use(self) -> str:
+        """What the policy is by now: a version that was learned, or as it was given."""
+        versions = Versions(self.own_folder("versions"))
+        learned = self.param("versions") and versions.current()
+        return str(versions.root / CURRENT) if learned else str(self.param("policy"))
+
+    def _note_version(self) -> None:
         self._version = version_of(self._name, self._policy)
         self.diagnostics.note("policy", self._version)
-        self.diagnostics.note("version", place.name)
-        self.get_logger().info(f"policy: {place}")
+        if self._place is not None:
+            self.diagnostics.note("version", self._place.name)
 
     def _take_answers(self) -> None:
         while not self._answers.empty():

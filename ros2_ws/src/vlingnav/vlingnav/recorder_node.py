@@ -10,7 +10,6 @@ Topics are subscribed to once somebody publishes them, with the type and quality
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -104,7 +103,7 @@ class RecorderNode(ManagedNode):
                 "pip install -c constraints.txt -e '.[data]'"
             ) from error
         self._folder = EpisodeFolder(
-            Path(self.param("folder")).expanduser() / self.get_namespace().strip("/"),
+            self.own_folder("folder"),
             {topic.name: self.resolve_topic_name(topic.name) for topic in NEEDED},
             self.param("rate_hz"),
             self.param("camera_width_px"),

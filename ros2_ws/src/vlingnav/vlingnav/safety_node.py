@@ -1,9 +1,10 @@
 """`safety`: between everything that wants to move the robot and the motors.
 
 A command is filtered when it comes, and again every period against newer scans until the next one comes. A
-command, scan or odometry that is missing, too old or not a number brakes the robot, and `safety_state`
-says which it was. This reduces the risk of collisions with what the lidar sees in its plane; it is not a
-certified safety function.
+command, scan or odometry that is missing, too old or not a number brakes the robot, and `safety_state` says
+which it was. Whoever drives passes the filter, people too; only where the robot's owner allows it may an
+operator move it slowly past the filter, with a button held down, and `safety_state` says so. This reduces the
+risk of collisions with what the lidar sees in its plane; it is not a certified safety function.
 """
 
 from __future__ import annotations
@@ -29,7 +30,12 @@ from vlingnav_safety.types import Limits, Obstacles, Report, State
 
 Array = NDArray[np.float64]
 
-STATUS = {"pass": SafetyState.PASS, "filtered": SafetyState.FILTERED, "brake": SafetyState.BRAKE}
+STATUS = {
+    "pass": SafetyState.PASS,
+    "filtered": SafetyState.FILTERED,
+    "brake": SafetyState.BRAKE,
+    "override": SafetyState.OVERRIDE,
+}
 STAND = np.zeros(3)
 NOWHERE = np.full(3, np.nan)  # before any odometry: the filter brakes on it
 
@@ -49,6 +55,18 @@ class SafetyNode(ManagedNode):
             "command_timeout_s", 0.3, "The robot brakes when no command came for this long.", (0.05, 5.0)
         ),
         Parameter("scan_timeout_s", 0.4, "The robot brakes when no scan came for this long.", (0.05, 5.0)),
+        Parameter(
+            "scan_blind_share",
+            0.2,
+            "The robot brakes when more of a scan's rays than this see nothing: NaN, or nearer than "
+            "range_min.",
+            (0.0, 1.0),
+        ),
+        Parameter(
+            "scan_zero_is_free",
+            False,
+            "A range of 0.0 is a ray that met nothing, as some drivers have it, and nothing too near.",
+        ),
         Parameter(
             "odometry_timeout_s", 0.3, "The robot brakes when no odometry came for this long.", (0.05, 5.0)
         ),
@@ -78,7 +96,8 @@ class SafetyNode(ManagedNode):
         Parameter(
             "neighbours",
             "",
-            "Namespaces of the other robots, separated by commas, whose odom this one listens to.",
+            "Namespaces of the other robots, separated by commas, whose odom this one listens to; it stands "
+            "until it has heard all of them.",
         ),
         Parameter("neighbour_radius_m", 0.18, "Radius of the other robots' hulls.", (0.0, 5.0)),
         Parameter("neighbour_speed_mps", 0.6, "Largest speed of the other robots.", (0.0, 5.0)),
@@ -119,6 +138,13 @@ class SafetyNode(ManagedNode):
             "",
             "Zones to stay out of, in metres in the frame of odom: corners x y separated by commas, zones "
             'by semicolons, as in "1 0, 2 0, 2 1; 4 4, 5 4, 5 5".',
+        ),
+        Parameter(
+            "operator_override_mps",
+            0.0,
+            "Speed, of the fastest point of its hull, at which a trained operator who holds the override "
+            "button moves the robot past the filter, and past a sensor that has failed; 0 for never.",
+            (0.0, 0.3),
         ),
         Parameter("base_delay_s", 0.05, "Time that the base takes to obey a command.", (0.0, 1.0)),
         Parameter("lidar_x_m", 0.0, "Where the lidar is mounted, forward of the hull's centre.", (-2.0, 2.0)),
@@ -163,9 +189,16 @@ class SafetyNode(ManagedNode):
         self._states = self.output(topics.SAFETY_STATE)
         self._markers = self.output(topics.SAFETY_MARKERS)
         mount = np.array([self.param("lidar_x_m"), self.param("lidar_y_m"), self.param("lidar_yaw_rad")])
-        self._odometry = self.input(topics.ODOM, convert.odometry, self.param("odometry_timeout_s"))
+        self._odometry = self.input(
+            topics.ODOM,
+            lambda message: (message.header.frame_id, *convert.odometry(message)),
+            self.param("odometry_timeout_s"),
+        )
+        blind, zero_is_free = self.param("scan_blind_share"), self.param("scan_zero_is_free")
         self._scan = self.input(
-            topics.SCAN, lambda message: convert.obstacles(message, mount), self.param("scan_timeout_s")
+            topics.SCAN,
+            lambda message: convert.obstacles(message, mount, blind, zero_is_free),
+            self.param("scan_timeout_s"),
         )
         fleet = NeighbourConfig(
             radius=self.param("neighbour_radius_m"),
@@ -176,6 +209,7 @@ class SafetyNode(ManagedNode):
         )
         robots = tuple(name.strip() for name in self.param("neighbours").split(",") if name.strip())
         self._surroundings = Surroundings(self, robots, fleet)
+        self._override = self.input(topics.OPERATOR_OVERRIDE, lambda message: bool(message.data))
         tick = self.every(1.0 / self.param("rate_hz"), self._tick)
         stamped = self.param("desired_stamped")
         self._desired = self.input(
@@ -195,11 +229,12 @@ class SafetyNode(ManagedNode):
 
     def _tick(self) -> None:
         desired = STAND if self._desired.value is None else self._desired.value
-        stamp, odometry = self._odometry.value or (-math.inf, Odometry(NOWHERE, NOWHERE))
+        frame, stamp, odometry = self._odometry.value or ("", -math.inf, Odometry(NOWHERE, NOWHERE))
         obstacles: Obstacles | None = self._scan.value
         begun, now = self.steady(), self.now()
-        problem = self.first_problem() or self._surroundings.problem()
         others = self._surroundings.at(now)
+        problem = self.first_problem() or self._surroundings.problem(frame, odometry.pose, others, now)
+        self.problem = problem  # for diagnostics
         applied, report = self._filter.filter(
             State(odometry.pose, odometry.velocity, stamp),
             desired,
@@ -209,6 +244,11 @@ class SafetyNode(ManagedNode):
         )
         if problem:
             report = replace(report, status="brake", reason=problem, constraint="input")
+        if self._overridden():
+            applied = self._slowly(desired)
+            self._filter.reset()  # what it remembers of commands is no longer so
+            reason = "an operator moves the robot past the filter" + (f"; {problem}" if problem else "")
+            report = replace(report, status="override", reason=reason, constraint="operator")
         self.diagnostics.latency("filter", self.steady() - begun)
         self._publish(desired, applied, report)
         if self._markers.get_subscription_count():
@@ -217,6 +257,19 @@ class SafetyNode(ManagedNode):
             self._markers.publish(
                 safety_markers(report, desired, applied, obstacles, self._hull, place, *header)
             )
+
+    def _overridden(self) -> bool:
+        """Whether an operator may and does move the robot past the filter, by a command that is fresh."""
+        now, patience = self.steady(), self.param("command_timeout_s")
+        asked = bool(self._override.value) and self._override.age(now) <= patience
+        return asked and self.param("operator_override_mps") > 0.0 and not self._desired.problem(now)
+
+    def _slowly(self, desired: Array) -> Array:
+        """`desired`, slowed down until no point of the hull is faster than an operator may have it."""
+        x, y, radius = self._hull.T
+        reach = float((np.hypot(x, y) + radius).max())
+        speed = float(np.hypot(desired[0], desired[1]) + abs(desired[2]) * reach)
+        return desired * min(1.0, self.param("operator_override_mps") / max(speed, 1e-9))
 
     def _publish(self, desired: Array, applied: Array, report: Report) -> None:
         message = TwistStamped(twist=convert.twist(applied))

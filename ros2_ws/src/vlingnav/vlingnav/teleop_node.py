@@ -7,6 +7,7 @@
 - `keyboard`: the terminal of `vlingnav up`, which writes what a joystick would.
 - `takeover_button` (true: take the robot, false: give it to the policy) and `cmd_vel_rviz`, for RViz's panels
   and anything else that publishes a velocity.
+- `target`: a marker in RViz that the robot follows while the mouse drags it; see `rviz_target.py`.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import numpy as np
 from geometry_msgs.msg import Twist, TwistStamped
 from sensor_msgs.msg import Joy
 from std_msgs.msg import Bool, Header
+from visualization_msgs.msg import InteractiveMarkerFeedback
 
-from vlingnav import convert, limits, topics
+from vlingnav import convert, limits, rviz_target, topics
 from vlingnav.arbitration import STAND, Request, Velocity, Word
 from vlingnav.node import ManagedNode, run
 from vlingnav.params import Parameter
@@ -42,6 +44,13 @@ class TeleopNode(ManagedNode):
         Parameter("release_button", 7, "Button that releases the emergency stop; -1 for none.", (-1, 31)),
         Parameter("resume_button", 0, "Button that lets the policy go on; -1 for none.", (-1, 31)),
         Parameter(
+            "override_button",
+            -1,
+            "Button with which a trained operator, holding hold_button too, moves the robot past the safety "
+            "filter, if the safety node allows it; -1 for none.",
+            (-1, 31),
+        ),
+        Parameter(
             "rviz_stamped",
             True,
             "Take cmd_vel_rviz as TwistStamped; false for senders of Twist.",
@@ -58,10 +67,14 @@ class TeleopNode(ManagedNode):
         """Subscribe to every source; none has to be there."""
         self._commands = self.output(topics.CMD_VEL_TELEOP)
         self._takeovers = self.output(topics.TAKEOVER)
+        self._overrides = self.output(topics.OPERATOR_OVERRIDE)
         self._tick = self.every(1.0 / self.param("rate_hz"), self._say)
         own = Layout(
             *(self.param(f"{name}_axis") for name in ("vx", "vy", "wz")),
-            *(self.param(f"{name}_button") for name in ("hold", "stop", "pause", "release", "resume")),
+            *(
+                self.param(f"{name}_button")
+                for name in ("hold", "stop", "pause", "release", "resume", "override")
+            ),
         )
         self._listen(topics.JOY, "joystick", self._joystick(own))
         self._listen(topics.KEYBOARD, "keyboard", self._joystick(KEYBOARD))
@@ -73,11 +86,12 @@ class TeleopNode(ManagedNode):
             "rviz",
             lambda message: self._steer(message.twist if stamped else message),
         )
+        self._offer_target()
 
     def activate(self) -> None:
         """Know of nobody yet: what is held already does not count."""
         self._pushed = False
-        self._controls = Controls(("joystick", "keyboard"), ("rviz",), self.param("dead_man_s"))
+        self._controls = Controls(("joystick", "keyboard"), ("target", "rviz"), self.param("dead_man_s"))
 
     def halt(self) -> None:
         """Say zero once, and have the robot stand: nobody can take it any more."""
@@ -90,6 +104,28 @@ class TeleopNode(ManagedNode):
                 self._tick.now()
 
         source = self.input(topic, understand, then=hear)
+
+    def _offer_target(self) -> None:
+        frame, self._target_moves = self.param("base_frame"), 0
+        updates = self.output(topics.RVIZ_TARGET)
+        markers = [rviz_target.marker(frame)]
+        name, kind = topics.RVIZ_TARGET_MARKERS
+
+        def offer(_: Any, answer: Any) -> Any:
+            answer.sequence_number, answer.markers = self._target_moves, markers
+            return answer
+
+        def feel(message: InteractiveMarkerFeedback) -> Hand:
+            top = self.param("max_vx_mps"), self.param("max_vy_mps"), self.param("max_wz_radps")
+            hand = rviz_target.read(message, frame, top)
+            if message.event_type == InteractiveMarkerFeedback.MOUSE_UP:
+                self._target_moves += 1
+                updates.publish(rviz_target.back_home(frame, self._target_moves))
+            return hand
+
+        self.own(self.create_service(kind, name, offer), self.destroy_service)
+        self._listen(topics.RVIZ_TARGET_FEEDBACK, "target", feel)
+        self.every(0.5, lambda: updates.publish(rviz_target.alive(self._target_moves)))
 
     def _joystick(self, layout: Layout) -> Callable[[Joy], Hand]:
         top = self.param("max_vx_mps"), self.param("max_vy_mps"), self.param("max_wz_radps")
@@ -106,7 +142,9 @@ class TeleopNode(ManagedNode):
 
     def _say(self) -> None:
         self.first_problem()
-        self._publish(*self._controls.say(self.steady()))
+        now = self.steady()
+        self._publish(*self._controls.say(now))
+        self._overrides.publish(Bool(data=self._controls.overriding(now)))
 
     def _publish(self, velocity: Velocity, word: Word) -> None:
         command = TwistStamped(twist=convert.twist(np.array(velocity)))

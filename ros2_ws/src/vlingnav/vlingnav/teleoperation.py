@@ -29,6 +29,7 @@ class Layout:
         vx, vy, wz: axes; forward, left and counter-clockwise are positive.
         hold: the dead-man's button, which holds the robot as long as it is pressed.
         stop, pause, release, resume: buttons; see `Request`.
+        override: button that asks, while the robot is held, for it to be moved past the safety filter.
     """
 
     vx: int
@@ -39,6 +40,7 @@ class Layout:
     pause: int
     release: int
     resume: int
+    override: int = -1
 
 
 KEYBOARD = Layout(vx=0, vy=1, wz=2, hold=0, stop=1, pause=2, release=3, resume=4)
@@ -47,11 +49,12 @@ KEYBOARD = Layout(vx=0, vy=1, wz=2, hold=0, stop=1, pause=2, release=3, resume=4
 
 @dataclass(frozen=True)
 class Hand:
-    """What one source says: does it hold the robot, whereto, and what else it asks for."""
+    """What one source says: does it hold the robot, whereto, past the filter, and what else it asks for."""
 
     held: bool = False
     velocity: Velocity = STAND
     request: Request = Request.NOTHING
+    override: bool = False
 
 
 def read(layout: Layout, axes: Sequence[float], buttons: Sequence[int], top: Velocity) -> Hand:
@@ -86,6 +89,7 @@ def read(layout: Layout, axes: Sequence[float], buttons: Sequence[int], top: Vel
         pressed(layout.hold),
         velocity,
         next((kind for index, kind in request if pressed(index)), Request.NOTHING),
+        pressed(layout.hold) and pressed(layout.override),
     )
 
 
@@ -146,6 +150,11 @@ class Controls:
         fresh = source is not None and 0.0 <= now - source.heard <= self._dead_man
         velocity = source.hand.velocity if source is not None and fresh else STAND
         return velocity, self._word()
+
+    def overriding(self, now: float) -> bool:
+        """Whether whoever holds the robot wants it moved past the filter now."""
+        source = self._sources.get(self._holder)
+        return source is not None and source.hand.override and 0.0 <= now - source.heard <= self._dead_man
 
     def _word(self) -> Word:
         asked = [(s.hand.request, name) for name, s in self._sources.items() if s.hand.request]

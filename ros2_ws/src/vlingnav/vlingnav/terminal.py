@@ -4,6 +4,8 @@ A terminal says which key was pressed, not when it was let go of, and repeats a 
 half a second. So a key steers for the dead-man's time and the repetitions carry on; the first key takes the
 robot, and it is held, standing, until `h` gives it back. The terminal goes on saying so many times a second:
 when its process ends, or is stopped (Ctrl-Z), the robot is paused.
+
+Of a node `learner` the line says which version is in use, its loss, and how far the next one is.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from types import TracebackType
 from typing import Any
 
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
@@ -101,12 +104,15 @@ class Terminal:
         self._keys = Keys()
         self._restore: list[Any] | None = None
         self._live = sys.stdout.isatty()
-        self.status = ""
+        self._phase = self._reason = self._lesson = ""
 
     def __enter__(self) -> Terminal:
         node = self._node
         node.create_subscription(
             topics.INTERVENTION.type, topics.INTERVENTION.name, self._changed, topics.INTERVENTION.qos
+        )
+        node.create_subscription(
+            topics.DIAGNOSTICS.type, topics.DIAGNOSTICS.name, self._heard, topics.DIAGNOSTICS.qos
         )
         # A job in the background must not touch the terminal: the kernel would stop it.
         if sys.stdin.isatty() and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp():
@@ -132,6 +138,11 @@ class Terminal:
         if self._live:
             print()
 
+    @property
+    def status(self) -> str:
+        """Who has the robot, how often it was taken over, and what a learner has made of that."""
+        return " | ".join(filter(None, (self._phase, self._lesson)))
+
     def _say(self) -> None:
         now = time.monotonic()
         while select.select([sys.stdin], [], [], 0.0)[0]:
@@ -146,9 +157,33 @@ class Terminal:
         if message.phase in (Phase.PAUSED, Phase.STOPPED):
             self._keys.let_go()  # what takes the robot again is a new key
         times = "takeover" if message.takeovers == 1 else "takeovers"
-        self.status = f"{Phase(message.phase).words} | {message.takeovers} {times}"
-        line = f"{self.status} | {message.reason}"
+        self._phase = f"{Phase(message.phase).words} | {message.takeovers} {times}"
+        self._reason = message.reason
+        self._show()
+
+    def _heard(self, message: DiagnosticArray) -> None:
+        name = f"{self._node.get_namespace().rstrip('/')}/learner"
+        for status in (status for status in message.status if status.name == name):
+            before, self._lesson = self._lesson, _lesson({v.key: v.value for v in status.values})
+            if self._lesson != before and self._live and self._phase:  # elsewhere its own lines say so
+                self._show()
+
+    def _show(self) -> None:
+        line = f"{self.status} | {self._reason}"
         print(f"\r\033[K{line[:110]}" if self._live else line, end="" if self._live else "\n", flush=True)
+
+
+def _lesson(learner: dict[str, str]) -> str:
+    """What the learner says of itself in diagnostics, in short; empty before it has said anything."""
+    version, loss, learning = (learner.get(key, "") for key in ("version", "loss", "learning"))
+    if not version:
+        return ""
+    parts = ["no version yet" if version == "none" else f"version {version}"]
+    if loss != "unknown":
+        parts.append(f"loss {loss}")
+    if learning != "no":
+        parts.append(learning)
+    return ", ".join(parts)
 
 
 def run(args: argparse.Namespace) -> None:

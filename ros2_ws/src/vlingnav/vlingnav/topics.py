@@ -17,7 +17,8 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Joy, LaserScan
 from std_msgs.msg import Bool, String
-from visualization_msgs.msg import MarkerArray
+from visualization_msgs.msg import InteractiveMarkerFeedback, InteractiveMarkerUpdate, MarkerArray
+from visualization_msgs.srv import GetInteractiveMarkers
 
 from vlingnav_interfaces.action import Navigate
 from vlingnav_interfaces.msg import Intervention, People, ReasoningTrace, SafetyState, Takeover
@@ -73,6 +74,9 @@ KEYBOARD = Topic("keyboard", Joy, RECORD)
 CMD_VEL_RVIZ = Topic("cmd_vel_rviz", TwistStamped, COMMAND)
 CMD_VEL_RVIZ_UNSTAMPED = Topic("cmd_vel_rviz", Twist, COMMAND)
 TAKEOVER_BUTTON = Topic("takeover_button", Bool, RECORD)
+RVIZ_TARGET = Topic("target/update", InteractiveMarkerUpdate, RECORD)
+RVIZ_TARGET_FEEDBACK = Topic("target/feedback", InteractiveMarkerFeedback, RECORD)
+OPERATOR_OVERRIDE = Topic("operator_override", Bool, RECORD)
 EMERGENCY_STOP = Topic("emergency_stop", Bool, RECORD)
 TAKEOVER = Topic("takeover", Takeover, RECORD)
 INTERVENTION = Topic("intervention", Intervention, LATCHED)
@@ -85,3 +89,4 @@ REQUESTS = QoSProfile(depth=64, reliability=ReliabilityPolicy.RELIABLE)
 NAVIGATE = ("navigate", Navigate)
 DECIDE = ("decide", Decide)
 SCORE = ("score", Score)
+RVIZ_TARGET_MARKERS = ("target/get_interactive_markers", GetInteractiveMarkers)
