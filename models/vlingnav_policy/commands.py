@@ -51,7 +51,7 @@ def run_bench_act(args: argparse.Namespace) -> dict[str, Any]:
     from vlingnav_cli import UserError
     from vlingnav_policy import ManifestError
     from vlingnav_policy.load import load_exported
-    from vlingnav_policy.nano import ThinkingConfig
+    from vlingnav_policy.thinking import ThinkingConfig
 
     if args.steps < 20:
         raise UserError("--steps must be at least 20")

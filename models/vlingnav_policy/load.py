@@ -17,9 +17,10 @@ from typing import Protocol, Self, runtime_checkable
 
 from vlingnav_policy.engines.batching import BatchConfig
 from vlingnav_policy.manifest import NANO, Manifest, ManifestError
-from vlingnav_policy.nano import NanoPolicy, ThinkingConfig
+from vlingnav_policy.nano import NanoPolicy
 from vlingnav_policy.remote import is_address, remote_policy
 from vlingnav_policy.thesaurus import Wording
+from vlingnav_policy.thinking import ThinkingConfig
 from vlingnav_policy.types import Goal, Policy, RemembersInWords
 from vlingnav_policy.vlm.graphs import RUNTIME as VLM
 from vlingnav_policy.vlm.graphs import load_graphs

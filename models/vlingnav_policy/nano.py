@@ -14,14 +14,12 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vlingnav_policy.chunks import Chunk
 from vlingnav_policy.edit import edit_trajectory, features
 from vlingnav_policy.engines import Engine, open_engine
 from vlingnav_policy.engines.batching import BatchConfig, share
@@ -32,6 +30,7 @@ from vlingnav_policy.notes import Note, read_notes
 from vlingnav_policy.sight import SIMILARITIES, EncodedGoal, Sight
 from vlingnav_policy.thesaurus import FILE as THESAURUS_FILE
 from vlingnav_policy.thesaurus import Thesaurus, Wording
+from vlingnav_policy.thinking import Resolve, ThinkingConfig
 from vlingnav_policy.tokenizer import (
     ACTION,
     END_SUMMARY,
@@ -46,31 +45,6 @@ from vlingnav_policy.types import Decision, Goal, Observation
 
 Floats = NDArray[np.float32]
 FOUND_UNIT_M = 3.0  # what 1 stands for where the policy graph says where the target is
-
-
-@dataclass(frozen=True)
-class ThinkingConfig:
-    """What of thinking and remembering is used; the paper's ablations switch parts of it off.
-
-    Attributes:
-        think: when it deems it fit, at no step, or at every step.
-        words: whether it reads what it wrote.
-        frames: whether it sees frames older than the newest.
-        threshold: it thinks when a thought has fallen due since the last one with this probability. What
-            makes one due is often hard to see at any one step; without one its last thought would go stale.
-        longest: tokens of a thought, and of a summary.
-        hold_s: how long the trajectory of a thought is driven [s], as long as nothing says stop. Where it
-            might go left or right, a decision without a thought is the mean of both; made anew at the next
-            frame it takes back what the thought had settled, and the robot goes to and fro. In 200 houses
-            nano succeeded in 172 with 1.2 s, in 156 without.
-    """
-
-    think: Literal["adaptive", "never", "always"] = "adaptive"
-    words: bool = True
-    frames: bool = True
-    threshold: float = 0.5
-    longest: int = 64
-    hold_s: float = 1.2
 
 
 class NanoPolicy:
@@ -195,7 +169,7 @@ class NanoPolicy:
         self._step = 0
         self._written: dict[int, tuple[float, NDArray[np.float64]]] = {}
         self._thought: Note | None = None
-        self._plan: Chunk | None = None  # the trajectory of the last thought
+        self._resolve = Resolve()
         self._calm = 1.0  # how likely it is that no thought has fallen due since the last one
 
     def act(self, observation: Observation) -> Decision:
@@ -261,11 +235,16 @@ class NanoPolicy:
             self._written[self._step] = stamp, pose.copy()
             self._thought = Note(tuple(said), stamp, pose.copy(), thought=True)
         seen, x, y, _ = out["found"][0]
-        trajectory = out["mean"][0] * self._scale
-        if thought is not None:
-            self._plan = Chunk.placed(Decision(trajectory, self.manifest.dt_s, stamp), pose)
-        elif self._plan is not None and stamp - self._plan.stamp <= self.thinking.hold_s:
-            trajectory = self._plan.rest(stamp, pose)
+        decision = Decision(
+            trajectory=out["mean"][0] * self._scale,
+            dt=self.manifest.dt_s,
+            stamp=stamp,
+            thought=thought,
+            summary=summary,
+            memory=memory,
+            distance=FOUND_UNIT_M * float(np.hypot(x, y)) if seen > 0.0 else None,
+        )
+        trajectory = self._resolve.trajectory(decision, pose, self.thinking.hold_s)
         # A stop cannot be taken back, and a thought can talk itself into one: both must want it.
         stops = min(stops, float(out["stop"][0]))
         if "edit" in self._engines:
@@ -273,16 +252,8 @@ class NanoPolicy:
             speed, turn, readier = self._engines["edit"].run({"features": seen_by_head})["edit"][0].tolist()
             trajectory = edit_trajectory(trajectory, self.manifest.dt_s, speed, turn)
             stops += readier
-        return Decision(
-            trajectory=trajectory,
-            dt=self.manifest.dt_s,
-            stamp=observation.stamp,
-            stop=bool(1.0 / (1.0 + np.exp(-stops)) > self.manifest.stop_threshold),
-            thought=thought,
-            summary=summary,
-            memory=memory,
-            distance=FOUND_UNIT_M * float(np.hypot(x, y)) if seen > 0.0 else None,
-        )
+        stop = bool(1.0 / (1.0 + np.exp(-stops)) > self.manifest.stop_threshold)
+        return dataclasses.replace(decision, trajectory=trajectory, stop=stop)
 
     def _notes(self, stamp: float) -> list[Note]:
         """The memory and the last thought, for `read_notes`."""

@@ -225,7 +225,7 @@ def time_robots(alone: LearnedPolicy, shared: LearnedPolicy, robots: int) -> dic
 
 def _start(policy: LearnedPolicy) -> None:
     from vlingnav_policy import Goal
-    from vlingnav_policy.nano import ThinkingConfig
+    from vlingnav_policy.thinking import ThinkingConfig
 
     policy.thinking = ThinkingConfig("never")
     policy.reset(Goal("find the red chair"))

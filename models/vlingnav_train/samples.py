@@ -33,8 +33,8 @@ from vlingnav_train.optimise import ahead
 from vlingnav_train.policy_network import GOAL_TOKENS
 from vlingnav_train.vocabulary import tokenizer
 
-UNTHOUGHT = 3
-"""Tokens of an answer without a thought."""
+LENGTH = 32
+"""Sequences are made as long as a multiple of this."""
 
 
 @dataclass(frozen=True)
@@ -191,19 +191,19 @@ class Demonstrations:
             episode, step = self._index[sample]
             for name, value in self._sample(episode, step, rng).items():
                 rows.setdefault(name, []).append(np.asarray(value))
-        longest = _rounded(max(int(used) for used in rows["used"]))
-        for name in ("tokens", "meta"):
-            rows[name] = [row[:longest] for row in rows[name]]
-        longest = max(int(np.count_nonzero(row)) for row in rows["words"])
-        rows["words"] = [row[:longest] for row in rows["words"]]
-        longest = _rounded(max(int(np.count_nonzero(row[:, 0])) for row in rows["notes"]))
-        for name in ("notes", "notes_meta"):
-            rows[name] = [row[:longest] for row in rows[name]]
-        longest = max(int(row.any(axis=1).sum()) for row in rows["goal"])
-        rows["goal"] = [row[:longest] for row in rows["goal"]]
-        longest = max(len(row) for row in rows["answer"])
-        longest = longest if longest == UNTHOUGHT else _rounded(longest)
-        rows["answer"] = [np.pad(row, (0, longest - len(row))) for row in rows["answer"]]
+        lengths = {
+            "words": max(int(np.count_nonzero(row)) for row in rows["words"]),
+            "notes": max(int(np.count_nonzero(row[:, 0])) for row in rows["notes"]),
+            "goal": max(int(row.any(axis=1).sum()) for row in rows["goal"]),
+            "answer": max(len(row) for row in rows["answer"]),
+        }
+        # Together a little longer, so that there are few lengths: what was made for one, kernels and memory,
+        # is used again; with hundreds of them the process grows until nothing is left.
+        others = sum(lengths.values())
+        lengths["tokens"] = -(-(others + max(int(used) for used in rows["used"])) // LENGTH) * LENGTH - others
+        lengths |= {"notes_meta": lengths["notes"], "meta": lengths["tokens"]}
+        for name, length in lengths.items():
+            rows[name] = [_fitted(row, length) for row in rows[name]]
         return {name: torch.from_numpy(np.stack(value)) for name, value in rows.items()}
 
     def _sample(
@@ -233,6 +233,6 @@ class Demonstrations:
         }
 
 
-def _rounded(length: int) -> int:
-    """A little longer, so that there are few lengths: kernels and memory made for one are used again."""
-    return -(-length // 16) * 16
+def _fitted(row: NDArray[np.generic], length: int) -> NDArray[np.generic]:
+    """`row` cut to `length`, or with zeros behind it."""
+    return np.pad(row[:length], [(0, max(0, length - len(row))), *[(0, 0)] * (row.ndim - 1)])

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vlingnav_policy.nano import ThinkingConfig
+from vlingnav_policy.thinking import ThinkingConfig
 from vlingnav_sim.evaluate import EvaluationConfig, evaluate
 
 VARIANTS: dict[str, ThinkingConfig] = {

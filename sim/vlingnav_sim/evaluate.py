@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from vlingnav_policy import load_policy
-from vlingnav_policy.nano import ThinkingConfig
 from vlingnav_policy.remote.address import without_token
+from vlingnav_policy.thinking import ThinkingConfig
 from vlingnav_policy.types import Policy, Task
 from vlingnav_sim.episode import run_episode
 from vlingnav_sim.experts import (

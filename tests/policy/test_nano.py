@@ -13,7 +13,7 @@ import pytest
 
 from vlingnav_policy import Goal, Manifest, ManifestError, Observation, Odometry, load_policy
 from vlingnav_policy.load import CHECKPOINTS
-from vlingnav_policy.nano import ThinkingConfig
+from vlingnav_policy.thinking import ThinkingConfig
 
 NANO = CHECKPOINTS / "nano"
 

@@ -35,10 +35,11 @@ from vlingnav_policy import (
 )
 from vlingnav_policy.engines.batching import BatchConfig
 from vlingnav_policy.load import load_exported
-from vlingnav_policy.nano import NanoPolicy, ThinkingConfig
+from vlingnav_policy.nano import NanoPolicy
 from vlingnav_policy.remote import codec, images, wire
 from vlingnav_policy.remote.client import WirePolicy
 from vlingnav_policy.remote.server import PolicyServer, ServerConfig
+from vlingnav_policy.thinking import ThinkingConfig
 from vlingnav_policy.types import Underway
 
 TOKEN = "a token"

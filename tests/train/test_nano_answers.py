@@ -14,9 +14,10 @@ from vlingnav_datasets import Demonstration
 from vlingnav_policy import Goal, Observation, Odometry
 from vlingnav_policy.engines import Engine
 from vlingnav_policy.memory import Memory, MemoryConfig
-from vlingnav_policy.nano import NanoPolicy, ThinkingConfig
+from vlingnav_policy.nano import NanoPolicy
 from vlingnav_policy.notes import NOTE_META, PATCHES, Note, read_notes
 from vlingnav_policy.se2 import compose
+from vlingnav_policy.thinking import ThinkingConfig
 from vlingnav_policy.tokenizer import ACTION, ANSWER, PAD, THINK_OFF, THINK_ON
 from vlingnav_train.checkpoint import Nano
 from vlingnav_train.export import export_model

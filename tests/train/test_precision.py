@@ -12,7 +12,8 @@ import torch
 
 from vlingnav_policy import Decision, Goal, Manifest, Observation, Odometry
 from vlingnav_policy.engines.batching import BatchConfig, BatchingEngine
-from vlingnav_policy.nano import NanoPolicy, ThinkingConfig
+from vlingnav_policy.nano import NanoPolicy
+from vlingnav_policy.thinking import ThinkingConfig
 from vlingnav_policy.types import TASKS
 from vlingnav_train import precision
 from vlingnav_train.checkpoint import Nano

@@ -13,8 +13,9 @@ import torch
 
 from vlingnav_datasets import Demonstration
 from vlingnav_policy import Goal, Observation, Odometry, load_policy
-from vlingnav_policy.nano import NanoPolicy, ThinkingConfig
+from vlingnav_policy.nano import NanoPolicy
 from vlingnav_policy.sight import sought
+from vlingnav_policy.thinking import ThinkingConfig
 from vlingnav_policy.types import TASKS, Task
 from vlingnav_sim.evaluate import EvaluationConfig, evaluate_house
 from vlingnav_sim.house import HouseConfig

@@ -19,7 +19,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers  # noqa: E402
 
 from vlingnav_policy.manifest import CameraSpec  # noqa: E402
 from vlingnav_policy.memory import MemoryConfig  # noqa: E402
-from vlingnav_policy.nano import ThinkingConfig  # noqa: E402
+from vlingnav_policy.thinking import ThinkingConfig  # noqa: E402
 from vlingnav_policy.types import Goal, Observation  # noqa: E402
 from vlingnav_policy.vlm import sequence  # noqa: E402
 from vlingnav_train.networks import NanoConfig, VisionTower  # noqa: E402

@@ -23,7 +23,7 @@ from vlingnav_cli import UserError  # noqa: E402
 from vlingnav_policy import Decision, Goal, LearnedPolicy, Manifest, ManifestError, Observation  # noqa: E402
 from vlingnav_policy.load import load_exported  # noqa: E402
 from vlingnav_policy.manifest import CameraSpec, sha256  # noqa: E402
-from vlingnav_policy.nano import ThinkingConfig  # noqa: E402
+from vlingnav_policy.thinking import ThinkingConfig  # noqa: E402
 from vlingnav_policy.types import TASKS  # noqa: E402
 from vlingnav_policy.vlm import graphs as runtime  # noqa: E402
 from vlingnav_policy.vlm.pixels import resize  # noqa: E402

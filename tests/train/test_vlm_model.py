@@ -16,8 +16,8 @@ pytest.importorskip("transformers", reason="backbones come from the package tran
 from vlingnav_policy.history import Frame  # noqa: E402
 from vlingnav_policy.manifest import CameraSpec  # noqa: E402
 from vlingnav_policy.memory import Entry, Memory  # noqa: E402
-from vlingnav_policy.nano import ThinkingConfig  # noqa: E402
-from vlingnav_policy.types import TASKS, Goal, Observation  # noqa: E402
+from vlingnav_policy.thinking import ThinkingConfig  # noqa: E402
+from vlingnav_policy.types import TASKS, Goal, Observation, Odometry  # noqa: E402
 from vlingnav_policy.vlm import sequence  # noqa: E402
 from vlingnav_policy.vlm.answer import respond  # noqa: E402
 from vlingnav_train.vlm.batch import Sample, collate, write_sample  # noqa: E402
@@ -192,6 +192,22 @@ def test_it_drives_and_sees_every_frame_once(model: VLingNavModel) -> None:
     assert first.thought is None and not quiet.memory.entries
     quiet.reset(Goal("Search"))
     assert np.array_equal(first.trajectory, quiet.act(Observation(picture(0, model), 0.0)).trajectory)
+
+
+@pytest.mark.parametrize(
+    ("hold_s", "drawn", "held"), [(1.2, False, True), (0.0, False, False), (1.2, True, False)]
+)
+def test_a_thought_is_kept_to_unless_trajectories_are_drawn(hold_s: float, drawn: bool, held: bool) -> None:
+    model = tiny_model("small")
+    policy = driving(model, rng=np.random.default_rng(0) if drawn else None)
+    policy.reset(Goal("Search"))
+    ways = []
+    for step, think in enumerate(("always", "never")):
+        policy.thinking = ThinkingConfig(think, hold_s=hold_s)
+        odometry = Odometry(pose=np.zeros(3), velocity=np.zeros(3))
+        ways.append(policy.act(Observation(picture(step, model), 0.4 * step, odometry=odometry)).trajectory)
+    rest = np.vstack([ways[0][2:], ways[0][-1:], ways[0][-1:]])  # rows are 0.2 s apart
+    assert np.allclose(ways[1], rest, atol=1e-5) == held
 
 
 def test_step_500_costs_what_step_10_costs() -> None:

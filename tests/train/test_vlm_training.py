@@ -26,7 +26,7 @@ from vlingnav_datasets.lerobot_v3 import FRONT, DatasetError, DatasetReader  # n
 from vlingnav_datasets.navigation import NavigationDataset  # noqa: E402
 from vlingnav_policy import LearnedPolicy, ManifestError, Memory, load_policy  # noqa: E402
 from vlingnav_policy.history import Frame, FrameHistory, HistoryConfig  # noqa: E402
-from vlingnav_policy.nano import ThinkingConfig  # noqa: E402
+from vlingnav_policy.thinking import ThinkingConfig  # noqa: E402
 from vlingnav_policy.types import Goal  # noqa: E402
 from vlingnav_sim.episode import run_episode  # noqa: E402
 from vlingnav_sim.grid import OccupancyGrid  # noqa: E402

@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vlingnav_policy.nano import ThinkingConfig
+from vlingnav_policy.thinking import ThinkingConfig
 from vlingnav_policy.vlm.sequence import Packed
 from vlingnav_policy.vlm.writer import Writer
 

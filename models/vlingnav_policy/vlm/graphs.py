@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vlingnav_policy.engines import Engine, EngineError, open_engine
 from vlingnav_policy.manifest import Manifest, ManifestError
-from vlingnav_policy.nano import ThinkingConfig
+from vlingnav_policy.thinking import ThinkingConfig
 from vlingnav_policy.vlm.answer import Action, Floats
 from vlingnav_policy.vlm.config import VLingNavConfig
 from vlingnav_policy.vlm.interface import Sizes, check

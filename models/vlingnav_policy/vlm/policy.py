@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
@@ -16,8 +17,8 @@ import numpy as np
 from vlingnav_policy.history import Frame, FrameHistory
 from vlingnav_policy.manifest import Manifest
 from vlingnav_policy.memory import Memory
-from vlingnav_policy.nano import ThinkingConfig
 from vlingnav_policy.thesaurus import Wording
+from vlingnav_policy.thinking import Resolve, ThinkingConfig
 from vlingnav_policy.types import Decision, Goal, Observation
 from vlingnav_policy.vlm.answer import Network, respond
 from vlingnav_policy.vlm.sequence import Segment
@@ -102,6 +103,7 @@ class VLMPolicy:
         self.history = FrameHistory(writer.config.history)
         self.memory = writer.memory(memory.entries if memory else ())
         self.step, self._calm = 0, 1.0
+        self._resolve = Resolve()
 
     def act(self, observation: Observation) -> Decision:
         """Decide on one more frame.
@@ -127,7 +129,7 @@ class VLMPolicy:
             thought, summary = writer.text.decode(answer.thought), writer.text.decode(answer.summary)
             self.memory.write(self.step, summary)
             memory = self.memory.text()
-        return Decision(
+        decision = Decision(
             trajectory=way * np.array(config.scale, np.float32),
             dt=config.dt,
             stamp=observation.stamp,
@@ -137,6 +139,10 @@ class VLMPolicy:
             memory=memory,
             timings={"see": seen - begin, "decide": time.perf_counter() - seen},
         )
+        if observation.odometry is None or self._rng is not None:  # what is drawn is driven as it is
+            return decision
+        pose = observation.odometry.pose
+        return replace(decision, trajectory=self._resolve.trajectory(decision, pose, self.thinking.hold_s))
 
     def _see(self, observation: Observation) -> None:
         camera, rgb = self.manifest.camera, observation.rgb

@@ -18,7 +18,7 @@ import numpy as np
 
 from vlingnav_policy.history import Frame
 from vlingnav_policy.manifest import Manifest
-from vlingnav_policy.nano import ThinkingConfig
+from vlingnav_policy.thinking import ThinkingConfig
 from vlingnav_policy.vlm.answer import Answer, Network, respond
 from vlingnav_policy.vlm.config import FILE as CONFIG
 from vlingnav_policy.vlm.graphs import RUNTIME, load_network

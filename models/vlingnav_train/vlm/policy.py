@@ -9,7 +9,7 @@ import torch
 
 from vlingnav_policy.engines import EngineError
 from vlingnav_policy.manifest import Manifest, ManifestError
-from vlingnav_policy.nano import ThinkingConfig
+from vlingnav_policy.thinking import ThinkingConfig
 from vlingnav_policy.vlm.policy import VLMPolicy
 from vlingnav_train.vlm.model import VLingNavModel
 
