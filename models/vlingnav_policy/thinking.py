@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from vlingnav_policy.chunks import Chunk
 from vlingnav_policy.types import Decision
 
+_ROUNDING = 1e-3  # [s]: of stamps, which often are whole periods apart, as is `hold_s`
+
 
 @dataclass(frozen=True)
 class ThinkingConfig:
@@ -55,6 +57,6 @@ class Resolve:
         """
         if decision.thought is not None:
             self._plan = Chunk.placed(decision, pose)
-        elif self._plan is not None and 0.0 <= decision.stamp - self._plan.stamp <= hold_s:
+        elif self._plan is not None and 0.0 <= decision.stamp - self._plan.stamp <= hold_s + _ROUNDING:
             return self._plan.rest(decision.stamp, pose)
         return decision.trajectory

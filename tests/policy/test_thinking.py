@@ -17,7 +17,9 @@ def decision(stamp: float, trajectory: np.ndarray, thought: str | None = None) -
     return Decision(trajectory=trajectory, dt=0.2, stamp=stamp, thought=thought)
 
 
-@pytest.mark.parametrize(("after", "kept"), [(0.4, True), (1.2, True), (1.3, False), (-1.0, False)])
+@pytest.mark.parametrize(
+    ("after", "kept"), [(0.4, True), (1.2, True), (3 * 0.4, True), (1.3, False), (-1.0, False)]
+)
 def test_a_thought_is_kept_to_for_its_time(after: float, kept: bool) -> None:
     resolve = Resolve()
     assert np.array_equal(resolve.trajectory(decision(5.0, AHEAD, "ahead"), HERE, 1.2), AHEAD)
