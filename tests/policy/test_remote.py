@@ -43,6 +43,7 @@ from vlingnav_policy.thinking import ThinkingConfig
 from vlingnav_policy.types import Underway
 
 TOKEN = "a token"
+Eventually = Callable[[Policy, Observation], Decision]
 GOAL = Goal("find the red chair")
 
 
@@ -334,7 +335,7 @@ def test_a_client_that_does_not_wait_for_answers_fills_nobodys_memory(serve: Ser
     assert sent < 12, "of which the sockets' own buffers hold the most"
 
 
-def test_a_slow_decision_of_one_does_not_hold_up_another(serve: Serve) -> None:
+def test_a_slow_decision_of_one_does_not_hold_up_another(serve: Serve, eventually: Eventually) -> None:
     go_on = threading.Event()
 
     class Slow(Straight):
@@ -358,18 +359,9 @@ def test_a_slow_decision_of_one_does_not_hold_up_another(serve: Serve) -> None:
     assert sorted(policy.goals[0].instruction for policy in Straight.made) == [GOAL.instruction, "wait"]
 
 
-def eventually(policy: Policy, seen: Observation, timeout_s: float = 20.0) -> Decision:
-    """What the policy decides as soon as it can, asked over and over as a robot does."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        try:
-            return policy.act(seen)
-        except PolicyUnavailable:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-
-
-def test_a_server_that_went_away_is_found_again_with_goal_and_memory(serve: Serve) -> None:
+def test_a_server_that_went_away_is_found_again_with_goal_and_memory(
+    serve: Serve, eventually: Eventually
+) -> None:
     server = serve()
     there = server.client()
     there.reset(GOAL)
@@ -481,7 +473,7 @@ def test_without_the_token_nobody_is_let_in(serve: Serve, monkeypatch: pytest.Mo
     known.act(observation(0.0))
 
 
-def test_there_is_room_for_so_many_clients(serve: Serve) -> None:
+def test_there_is_room_for_so_many_clients(serve: Serve, eventually: Eventually) -> None:
     server = serve(most_clients=1)
     first, second = server.client(), server.client()
     for client in (first, second):

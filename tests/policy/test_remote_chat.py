@@ -7,7 +7,7 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -26,23 +26,13 @@ from vlingnav_policy import (
 )
 from vlingnav_policy.remote import images
 
+Eventually = Callable[[Policy, Observation], Decision]
 GOAL = Goal("find the red chair")
 
 
 def observation(stamp: float) -> Observation:
     rgb = np.random.default_rng(int(10 * stamp)).integers(0, 256, (48, 64, 3), dtype=np.uint8)
     return Observation(rgb, stamp, odometry=Odometry(np.zeros(3), np.array([0.3, 0.0, 0.1])))
-
-
-def eventually(policy: Policy, seen: Observation, timeout_s: float = 20.0) -> Decision:
-    """What the policy decides as soon as it can, asked over and over as a robot does."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        try:
-            return policy.act(seen)
-        except PolicyUnavailable:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
 
 
 class Chat:
@@ -150,7 +140,7 @@ def test_what_a_chat_model_should_not_say_is_an_outage(chat: Chat, answer: str |
     policy.act(observation(0.4))
 
 
-def test_a_slow_or_lost_endpoint_costs_no_more_than_the_deadline(chat: Chat) -> None:
+def test_a_slow_or_lost_endpoint_costs_no_more_than_the_deadline(chat: Chat, eventually: Eventually) -> None:
     policy = chat.policy(timeout_s=0.2)
     policy.reset(GOAL)
     chat.go_on.clear()

@@ -27,6 +27,7 @@ from vlingnav_policy import (
 )
 from vlingnav_policy.remote import codec
 
+Eventually = Callable[[Policy, Observation], Decision]
 GOAL = Goal("find the red chair")
 Act = Callable[[Any], Any]
 
@@ -34,17 +35,6 @@ Act = Callable[[Any], Any]
 def observation(stamp: float) -> Observation:
     rgb = np.random.default_rng(int(10 * stamp)).integers(0, 256, (48, 64, 3), dtype=np.uint8)
     return Observation(rgb, stamp, odometry=Odometry(np.zeros(3), np.array([0.3, 0.0, 0.1])))
-
-
-def eventually(policy: Policy, seen: Observation, timeout_s: float = 20.0) -> Decision:
-    """What the policy decides as soon as it can, asked over and over as a robot does."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        try:
-            return policy.act(seen)
-        except PolicyUnavailable:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
 
 
 @contextlib.contextmanager
@@ -192,7 +182,7 @@ def test_lightnav_takes_no_goal_images() -> None:
         load_policy("lightnav://127.0.0.1:1").reset(Goal("there", "image", observation(0.0).rgb))
 
 
-def test_a_late_answer_of_lightnav_is_not_taken_for_the_next() -> None:
+def test_a_late_answer_of_lightnav_is_not_taken_for_the_next(eventually: Eventually) -> None:
     double, go_on = LightNav(), threading.Event()
     double.next = lambda data: None if data["seq"] > 1 or go_on.wait(20.0) else None
     with listening(double) as server:
@@ -207,7 +197,7 @@ def test_a_late_answer_of_lightnav_is_not_taken_for_the_next() -> None:
     assert double.said().count("login") == 1, "it was worth waiting for"
 
 
-def test_a_lightnav_that_never_answers_is_called_anew() -> None:
+def test_a_lightnav_that_never_answers_is_called_anew(eventually: Eventually) -> None:
     double, calls = LightNav(), list[ServerConnection]()
 
     def stuck(connection: ServerConnection) -> None:
@@ -226,7 +216,7 @@ def test_a_lightnav_that_never_answers_is_called_anew() -> None:
         eventually(policy, observation(1.0))
 
 
-def test_a_lightnav_that_comes_back_gets_goal_and_frames_again() -> None:
+def test_a_lightnav_that_comes_back_gets_goal_and_frames_again(eventually: Eventually) -> None:
     first, second = LightNav(), LightNav()
     with listening(first) as server:
         where, policy = port(server), lightnav(server)
