@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vlingnav_policy.thinking import ThinkingConfig
 from vlingnav_sim.evaluate import EvaluationConfig, evaluate
 
@@ -54,33 +56,18 @@ def markdown(tasks: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
 
 
 def plot(tasks: Mapping[str, Mapping[str, Mapping[str, Any]]], file: Path) -> None:
-    """Bars of the success rates with their intervals, as a PNG."""
-    from PIL import Image, ImageDraw, ImageFont
+    """Bars of the success rates with their 95 % intervals, one panel for each task, as a PNG."""
+    from matplotlib.figure import Figure
 
-    bar, gap, height, top, left = 46, 14, 260, 40, 60
-    count = sum(len(rows) for rows in tasks.values())
-    width = left + count * (bar + gap) + 40 * len(tasks)
-    picture = Image.new("RGB", (width, height + top + 120), "white")
-    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(13)
-    for tenth in range(0, 11, 2):
-        y = top + height - height * tenth / 10
-        draw.line((left, y, width, y), fill=(225, 225, 225))
-        draw.text((12, y - 8), f"{10 * tenth} %", fill="black", font=font)
-    x = left + gap
-    for task, rows in tasks.items():
-        draw.text((x, 10), f"{task}: success rate, 95 % interval", fill="black", font=font)
-        for name, row in rows.items():
-            rate, (low, high) = row["success_rate"], row["ci95"]
-            colour = (38, 110, 190) if name == "full" else (160, 180, 200)
-            draw.rectangle((x, top + height * (1 - rate), x + bar, top + height), fill=colour)
-            middle = x + bar / 2
-            draw.line(
-                (middle, top + height * (1 - high), middle, top + height * (1 - low)), fill="black", width=2
-            )
-            label = Image.new("RGBA", (110, 18))
-            ImageDraw.Draw(label).text((0, 0), name, fill="black", font=font)
-            turned = label.rotate(-60, expand=True)
-            picture.paste(turned, (int(x + 8), top + height + 6), turned)
-            x += bar + gap
-        x += 40
-    picture.save(file)
+    figure = Figure((1.0 + sum(0.5 * len(rows) + 0.6 for rows in tasks.values()), 4.0), layout="constrained")
+    widths = [len(rows) for rows in tasks.values()]
+    panels = figure.subplots(1, len(tasks), sharey=True, squeeze=False, width_ratios=widths)[0]
+    for axes, (task, rows) in zip(panels, tasks.items(), strict=True):
+        rates = 100.0 * np.array([row["success_rate"] for row in rows.values()])
+        ends = 100.0 * np.array([row["ci95"] for row in rows.values()])
+        colours = ["tab:blue" if name == "full" else "lightsteelblue" for name in rows]
+        axes.bar(list(rows), rates, yerr=np.abs(ends.T - rates), capsize=3, color=colours)
+        axes.set(title=task, ylim=(0.0, 100.0))
+        axes.tick_params("x", rotation=60)
+    panels[0].set_ylabel("success [%], 95 % interval")
+    figure.savefig(file, dpi=150)
