@@ -120,7 +120,7 @@ def test_a_recorded_takeover_is_before_a_takeover_in_the_decision_before_it(reco
     assert watched.own_m == pytest.approx(0.1 * (FRAMES - 1 - len(HELD)), abs=1e-4)
     turns = np.array([m.action[1] for m in watched.moments])
     held = np.array([m.held for m in watched.moments])
-    assert turns[held].mean() < 0.0 < turns[~held].mean()
+    assert turns[held].mean() < turns[~held].mean() - 0.5  # from what nano itself would have done
     assert all(m.action[2] == 0.0 for m in watched.moments)
     for one, other in zip(watched.moments, watched.moments[1:], strict=False):
         assert np.array_equal(one.next_observation, other.observation)
