@@ -238,9 +238,14 @@ def grip(graph: Any, stick: Any) -> None:
 def test_a_person_takes_the_robot_and_gives_it_back(graph: Any, stick: Any) -> None:
     grip(graph, stick)
     assert graph.intervention().source == "joystick"
-    stick.set(1.0)
+
+    def given_back() -> bool:
+        phase = graph.intervention().phase
+        stick.set(1.0, *[LAYOUT.resume] * (phase == Phase.PAUSED))  # a busy machine may have paused it
+        return phase == Phase.AUTONOMOUS
+
+    graph.wait(given_back, "the robot to be given back")
     graph.wait_desired(0.0, 0.5)
-    graph.wait_phase(Intervention.AUTONOMOUS)
 
 
 def test_a_joystick_that_dies_is_zero_within_its_time_and_pauses(graph: Any, stick: Any) -> None:
